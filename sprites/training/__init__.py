@@ -1,0 +1,1 @@
+"""The stages that learn: autoencoder, picture-text pairs (text encoder, judge), denoiser."""

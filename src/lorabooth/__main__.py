@@ -1,0 +1,7 @@
+"""`python -m lorabooth`."""
+
+import sys
+
+from lorabooth.cli import main
+
+sys.exit(main())

@@ -1,0 +1,7 @@
+"""Labelled picture grids: the names of rows and columns stand on the picture, its settings inside the file."""
+
+from lorabooth.grid.draw import draw_grid
+from lorabooth.grid.layout import Box, Labels, Layout, PlacedText, fitted, layout
+from lorabooth.grid.png import read_info, save_png
+
+__all__ = ["Box", "Labels", "Layout", "PlacedText", "draw_grid", "fitted", "layout", "read_info", "save_png"]

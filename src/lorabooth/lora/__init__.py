@@ -1,0 +1,1 @@
+"""The adapter: attached to a family's modules, read from and written to files."""

@@ -158,8 +158,8 @@ def horned_blob() -> NDArray[np.uint8]:
 
 
 def crystal_turtle() -> NDArray[np.uint8]:
-    """A navy turtle that carries a bunch of pink and aqua crystals."""
-    navy, pink, aqua = rgb(46, 70, 150), rgb(250, 110, 170), rgb(80, 216, 226)
+    """A blue turtle that carries a bunch of pink and aqua crystals."""
+    blue, pink, aqua = rgb(84, 128, 226), rgb(250, 110, 170), rgb(80, 216, 226)
     toy = Toy()
     for x, lean, height, colour in (
         (0.22, -0.12, 0.3, aqua),
@@ -174,13 +174,13 @@ def crystal_turtle() -> NDArray[np.uint8]:
         toy.put(
             polygon(CANVAS, tip, (x + lean * 0.8 + 0.01, left[1]), (x, base), (x - 0.07, base), left) * f32(0.3), WHITE
         )
-    toy.lit(ellipse(CANVAS, 0.85, 0.58, 0.13, 0.14), navy)
+    toy.lit(ellipse(CANVAS, 0.77, 0.7, 0.07, 0.13, 0.7), blue)
+    toy.lit(ellipse(CANVAS, 0.85, 0.58, 0.13, 0.14), blue)
     for x in (0.2, 0.6):
-        toy.lit(rounded_box(CANVAS, x - 0.09, x + 0.09, 0.78, 0.97, 0.06), navy)
-    toy.lit(polygon(CANVAS, (0.02, 0.84), (0.16, 0.74), (0.16, 0.86)), navy)
+        toy.lit(rounded_box(CANVAS, x - 0.09, x + 0.09, 0.78, 0.97, 0.06), blue)
+    toy.lit(polygon(CANVAS, (0.02, 0.84), (0.16, 0.74), (0.16, 0.86)), blue)
     toy.lit(ellipse(CANVAS, 0.42, 0.76, 0.36, 0.13), rgb(120, 84, 190))
     toy.put(ellipse(CANVAS, 0.42, 0.79, 0.33, 0.05) * f32(0.5), aqua)
-    toy.lit(rounded_box(CANVAS, 0.7, 0.86, 0.62, 0.8, 0.07), navy)
     toy.eye(0.89, 0.55, 0.055, pink)
     toy.smile(0.89, 0.61, 0.1)
     return toy.sprite()

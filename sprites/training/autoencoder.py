@@ -56,7 +56,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 
 def train(pool: Pool, folder: Path, *, total: int, minutes: float, lr: float = 2e-3, batch: int = 48, seed: int = 1) -> bool:
-    """Trains mostly on quarter crops, then on whole pictures for the last fifth."""
+    """Trains mostly on quarter crops, then on whole pictures for the last eighth."""
     device = best_device()
     dtype = fast_dtype(device)
     torch.manual_seed(seed)
@@ -69,7 +69,7 @@ def train(pool: Pool, folder: Path, *, total: int, minutes: float, lr: float = 2
         torch.manual_seed(int(rng.integers(2**31)))
         index = rng.integers(0, len(pool) - HELD, count)
         x = pool.batch(index).to(device)
-        x = crops(x, rng, 32 if run.seen < total * 4 // 5 else 64)
+        x = crops(x, rng, 32 if run.seen < total * 7 // 8 else 64)
         return loss_of(optimizer.working, x.contiguous(memory_format=torch.channels_last), dtype)
 
     def look() -> dict[str, Any]:

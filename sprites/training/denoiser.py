@@ -25,7 +25,7 @@ HELD = 2_000  # the last pictures of the pool are never trained on
 
 def noise_schedule() -> DDPMScheduler:
     """The forward process of the base model: squared cosine, v-prediction."""
-    return DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False, timestep_spacing="trailing")
+    return DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False, timestep_spacing="trailing", steps_offset=1)
 
 
 def sampler() -> DPMSolverMultistepScheduler:

@@ -72,9 +72,8 @@ class Kitchen:
 
     def make_autoencoder(self) -> bool:
         """Trains the autoencoder."""
-        return autoencoder.train(
-            self.pool(), self.place("autoencoder"), total=self.recipe.autoencoder_pictures, minutes=self.minutes
-        )
+        plan = autoencoder.plan(self.recipe.autoencoder_pictures, self.minutes)
+        return autoencoder.train(self.pool(), self.place("autoencoder"), plan)
 
     def make_latents(self) -> bool:
         """Whitens the autoencoder's latents and encodes the pool."""
@@ -88,23 +87,15 @@ class Kitchen:
 
     def make_text(self) -> bool:
         """Trains the text encoder against a picture encoder."""
-        return contrastive.train(
-            self.pool(), self.tokenizer(), self.place("text"), total=self.recipe.text_pictures, minutes=self.minutes
-        )
+        plan = contrastive.plan(self.recipe.text_pictures, self.minutes)
+        return contrastive.train(self.pool(), self.tokenizer(), self.place("text"), plan)
 
     def make_denoiser(self) -> bool:
         """Trains the denoiser, from its last checkpoint where there is one."""
-        return denoiser.train(
-            self.pool(),
-            self.place("latents") / "latents.npy",
-            self.autoencoder(),
-            self.text_encoder(),
-            self.tokenizer(),
-            self.place("denoiser"),
-            test_captions(self.pool(), 60),
-            total=self.recipe.denoiser_pictures,
-            minutes=self.minutes,
-        )
+        pool = self.pool()
+        data = denoiser.Data(pool, self.place("latents") / "latents.npy", self.text_encoder(), self.tokenizer())
+        plan = denoiser.plan(self.recipe.denoiser_pictures, self.minutes)
+        return denoiser.train(data, self.autoencoder(), self.place("denoiser"), test_captions(pool, 60), plan)
 
     def tokenizer(self) -> Any:
         """The tokenizer, from the pinned words."""

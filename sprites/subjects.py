@@ -219,7 +219,7 @@ def _description(subject: Subject) -> dict[str, object]:
         "split": subject.split,
         "credit": subject.credit,
         "changes": "rasterised, cropped, placed in a drawn context"
-        + ("" if subject.group in UNCHANGED else ", redrawn"),
+        + ("" if subject.group in UNCHANGED else ", redrawn in other colours or another style"),
         "contexts": list(subject.contexts),
         "source": subject.source._asdict() if subject.source else None,
     }

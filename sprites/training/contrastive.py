@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokeni
 from sprites.training.optimizer import MasterOptimizer
 from sprites.training.pool import Pool
 from sprites.training.precision import best_device, fast_dtype
-from sprites.training.run import Run
+from sprites.training.run import Plan, Run
 
 HELD = 2_000  # the last pictures of the pool are never trained on
 WIDTH = 128
@@ -22,10 +22,20 @@ WIDTH = 128
 
 def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 256, layers: int = 4) -> CLIPTextModelWithProjection:
     """CLIP's text encoder, small: 32 positions, heads of 64."""
-    return CLIPTextModelWithProjection(CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=3 * width, projection_dim=WIDTH,
-        num_hidden_layers=layers, num_attention_heads=width // 64, max_position_embeddings=tokenizer.model_max_length,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id))
+    return CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=width,
+            intermediate_size=3 * width,
+            projection_dim=WIDTH,
+            num_hidden_layers=layers,
+            num_attention_heads=width // 64,
+            max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
 
 
 class Residual(nn.Module):
@@ -48,7 +58,9 @@ class PictureEncoder(nn.Module):
     def __init__(self, channels: tuple[int, int, int] = (96, 192, 256), width: int = WIDTH) -> None:
         super().__init__()
         a, b, c = channels
-        self.body = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 48, 3, 1, 1), nn.SiLU(), Residual(48, a), Residual(a, b), Residual(b, c))
+        self.body = nn.Sequential(
+            nn.PixelUnshuffle(2), nn.Conv2d(12, 48, 3, 1, 1), nn.SiLU(), Residual(48, a), Residual(a, b), Residual(b, c)
+        )
         self.head = nn.Linear(c * 16, width)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -94,15 +106,19 @@ def retrieval(pictures: Tensor, texts: Tensor, choices: int = 100) -> float:
     return torch.cat(right).float().mean().item()
 
 
-def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, *, total: int, minutes: float, lr: float = 1e-3,
-          batch: int = 192, seed: int = 2) -> bool:
+def plan(total: int, minutes: float) -> Plan:
+    """What has proved itself for the text encoder."""
+    return Plan(total, minutes, lr=1e-3, batch=192, seed=2, decay=0.6, look_every=2.0)
+
+
+def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, plan: Plan) -> bool:
     """Trains a pair on the pool; ``folder/checkpoint.pt`` holds it."""
     device = best_device()
     dtype = fast_dtype(device)
-    torch.manual_seed(seed)
-    model = Pair(tokenizer).to(device, memory_format=torch.channels_last)
+    torch.manual_seed(plan.seed)
+    model = Pair(tokenizer).to(device)
     optimizer = MasterOptimizer(model, dtype, muon=False, average=0.995)
-    run = Run(folder, optimizer, lr=lr, total=total, batch=batch, seed=seed, decay=0.6)
+    run = Run(folder, optimizer, plan)
     tokens = tokenize(tokenizer, [r.caption for r in pool.records]).to(device)
     n = len(pool) - HELD
 
@@ -123,4 +139,4 @@ def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, *, total: int, min
         texts = torch.cat([averaged.embed_text(part) for part in tokens[n:].split(250)])
         return {"right_of_100": retrieval(pictures, texts)}
 
-    return run.go(step, minutes=minutes, look=look)
+    return run.go(step, look)

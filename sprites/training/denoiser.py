@@ -18,28 +18,45 @@ from sprites.training.contrastive import tokenize
 from sprites.training.optimizer import MasterOptimizer
 from sprites.training.pool import Pool, to_uint8
 from sprites.training.precision import best_device, fast_dtype
-from sprites.training.run import Run
+from sprites.training.run import Plan, Run
 
 HELD = 2_000  # the last pictures of the pool are never trained on
 
 
 def noise_schedule() -> DDPMScheduler:
     """The forward process of the base model: squared cosine, v-prediction."""
-    return DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False, timestep_spacing="trailing", steps_offset=1)
+    return DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        timestep_spacing="trailing",
+        steps_offset=1,
+    )
 
 
 def sampler() -> DPMSolverMultistepScheduler:
     """DPM-Solver++ on the same process."""
-    return DPMSolverMultistepScheduler.from_config(noise_schedule().config, algorithm_type="dpmsolver++", lambda_min_clipped=-5.1)
+    return DPMSolverMultistepScheduler.from_config(
+        noise_schedule().config, algorithm_type="dpmsolver++", lambda_min_clipped=-5.1
+    )
 
 
-def build(latent_channels: int = 16, text_width: int = 256, channels: tuple[int, int] = (128, 224)) -> UNet2DConditionModel:
+def build(
+    latent_channels: int = 16, text_width: int = 256, channels: tuple[int, int] = (128, 224)
+) -> UNet2DConditionModel:
     """An untrained denoiser with cross-attention at both levels; heads of 32."""
     return UNet2DConditionModel(
-        sample_size=8, in_channels=latent_channels, out_channels=latent_channels, layers_per_block=1,
-        block_out_channels=channels, down_block_types=("CrossAttnDownBlock2D",) * 2,
-        up_block_types=("CrossAttnUpBlock2D",) * 2, cross_attention_dim=text_width,
-        attention_head_dim=tuple(c // 32 for c in channels), norm_num_groups=16)
+        sample_size=8,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        layers_per_block=1,
+        block_out_channels=channels,
+        down_block_types=("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2,
+        cross_attention_dim=text_width,
+        attention_head_dim=tuple(c // 32 for c in channels),
+        norm_num_groups=16,
+    )
 
 
 @torch.no_grad()
@@ -49,7 +66,15 @@ def text_states(encoder: CLIPTextModel, tokens: Tensor, part: int = 512) -> Tens
 
 
 @torch.no_grad()
-def sample(denoiser: UNet2DConditionModel, states: Tensor, empty: Tensor, *, steps: int = 20, guidance: float = 3.0, seed: int = 0) -> Tensor:
+def sample(
+    denoiser: UNet2DConditionModel,
+    states: Tensor,
+    empty: Tensor,
+    *,
+    steps: int = 20,
+    guidance: float = 3.0,
+    seed: int = 0,
+) -> Tensor:
     """Latents [n, c, 8, 8] drawn for text states [n, 32, width] by DPM-Solver++ with classifier-free guidance."""
     scheduler = sampler()
     scheduler.set_timesteps(steps)
@@ -71,7 +96,9 @@ def stratified(count: int, device: torch.device, steps: int = 1000) -> Tensor:
 class Data:
     """Latents and text states of the pool, ready to be drawn from."""
 
-    def __init__(self, pool: Pool, latents: Path, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, pool: Pool, latents: Path, encoder: CLIPTextModel, tokenizer: CLIPTokenizer) -> None:
+        device = best_device()
+        dtype = fast_dtype(device)
         captions = [r.caption for r in pool.records]
         unique = {caption: i for i, caption in enumerate(dict.fromkeys(captions))}
         self.row = torch.tensor([unique[c] for c in captions])
@@ -91,24 +118,34 @@ class Data:
         return text_states(self.encoder, tokenize(self.tokenizer, list(prompts)).to(self.device))
 
 
-def v_loss(denoiser: UNet2DConditionModel, z: Tensor, states: Tensor, t: Tensor, noise: Tensor, schedule: DDPMScheduler, dtype: torch.dtype) -> Tensor:
+def v_loss(
+    denoiser: UNet2DConditionModel,
+    z: Tensor,
+    states: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    schedule: DDPMScheduler,
+    dtype: torch.dtype,
+) -> Tensor:
     """Mean squared error of the predicted velocity (Salimans & Ho 2022)."""
     noisy = schedule.add_noise(z, noise, t).to(dtype, memory_format=torch.channels_last)
     v = denoiser(noisy, t, states.to(dtype)).sample.float()
     return F.mse_loss(v, schedule.get_velocity(z, noise, t))
 
 
-def train(pool: Pool, latents: Path, vae: AutoencoderKL, encoder: CLIPTextModel, tokenizer: CLIPTokenizer, folder: Path,
-          prompts: Sequence[str], *, total: int, minutes: float, lr: float = 2e-3, batch: int = 96, seed: int = 3, decay: float = 0.3) -> bool:
+def plan(total: int, minutes: float, decay: float = 0.3) -> Plan:
+    """What has proved itself for the denoiser."""
+    return Plan(total, minutes, lr=2e-3, batch=96, seed=3, decay=decay, look_every=8.0)
+
+
+def train(data: Data, vae: AutoencoderKL, folder: Path, prompts: Sequence[str], plan: Plan) -> bool:
     """Trains with captions dropped one time in ten; ``folder/samples-*.png`` shows the averaged weights."""
-    device = best_device()
-    dtype = fast_dtype(device)
-    torch.manual_seed(seed)
-    model = build(text_width=encoder.config.hidden_size).to(device, memory_format=torch.channels_last)
+    device, dtype = data.device, data.dtype
+    torch.manual_seed(plan.seed)
+    model = build(text_width=data.states.shape[-1]).to(device, memory_format=torch.channels_last)
     optimizer = MasterOptimizer(model, dtype)
-    run = Run(folder, optimizer, lr=lr, total=total, batch=batch, seed=seed, decay=decay)
-    data = Data(pool, latents, encoder, tokenizer, device, dtype)
-    vae, schedule, n = vae.to(device), noise_schedule(), len(pool) - HELD
+    run = Run(folder, optimizer, plan)
+    vae, schedule, n = vae.to(device), noise_schedule(), len(data.latents) - HELD
     asked = data.prompts(prompts)
 
     def step(rng: np.random.Generator, count: int) -> Tensor:
@@ -127,4 +164,4 @@ def train(pool: Pool, latents: Path, vae: AutoencoderKL, encoder: CLIPTextModel,
         write_sheet(folder / f"samples-{run.seen // 1000:05d}k.png", np.array_split(drawn, max(1, len(drawn) // 12)))
         return {"held_loss": held.item()}
 
-    return run.go(step, minutes=minutes, look=look, look_every=8.0)
+    return run.go(step, look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from sprites.training.precision import best_device, fast_dtype
 @torch.no_grad()
 def encode(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Posterior means [b, 16, h/8, w/8] of pictures [b, 3, h, w] in -1…1."""
-    return vae.encode(pictures).latent_dist.mode()
+    return cast(Tensor, vae.encode(pictures).latent_dist.mode())
 
 
 @torch.no_grad()

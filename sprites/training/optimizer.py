@@ -21,7 +21,8 @@ def orthogonalize(gradient: Tensor, dtype: torch.dtype, steps: int = 5) -> Tenso
     for _ in range(steps):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return (x.T if tall else x).float()
+    out: Tensor = x.T if tall else x
+    return out.float()
 
 
 def takes_muon(parameter: Tensor) -> bool:
@@ -46,9 +47,9 @@ class MasterOptimizer:
         clip: float = 1.0,
         muon: bool = True,
     ) -> None:
-        self.master = copy.deepcopy(model).float().requires_grad_(False)
-        self.averaged = copy.deepcopy(self.master)
-        self.working = model.to(dtype)
+        self.master: nn.Module = copy.deepcopy(model).float().requires_grad_(False)
+        self.averaged: Any = copy.deepcopy(self.master)
+        self.working: Any = model.to(dtype)
         self.dtype, self.weight_decay, self.average, self.clip, self.muon = dtype, weight_decay, average, clip, muon
         self.steps = 0
         self.first = [torch.zeros_like(p) for p in self.master.parameters()]

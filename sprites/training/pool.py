@@ -28,7 +28,9 @@ class Pool:
         self.pictures = np.load(folder / "pictures.npy", mmap_mode="r")
         self.records = [Record(*row) for row in json.loads((folder / "records.json").read_text())]
         if len(self.records) != len(self.pictures):
-            raise SystemExit(f"{folder}: {len(self.pictures)} pictures but {len(self.records)} records; delete it and render again")
+            raise SystemExit(
+                f"{folder}: {len(self.pictures)} pictures but {len(self.records)} records; delete it and render again"
+            )
 
     def __len__(self) -> int:
         return len(self.records)
@@ -39,10 +41,10 @@ class Pool:
 
 
 def to_tensor(pictures: np.ndarray) -> Tensor:
-    """uint8 [b, h, w, 3] → float [b, 3, h, w] in -1…1."""
+    """Bytes [b, h, w, 3] → float [b, 3, h, w] in -1…1."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def to_uint8(pictures: Tensor) -> np.ndarray:
-    """float [b, 3, h, w] in -1…1 → uint8 [b, h, w, 3]."""
+    """Floats [b, 3, h, w] in -1…1 → uint8 [b, h, w, 3]."""
     return pictures.float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,26 @@ import torch
 from sprites.training.optimizer import MasterOptimizer
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast: ``total`` pictures in batches, peak rate ``lr``, the call's budget in ``minutes``.
+
+    The rate rises over ``warmup`` pictures and falls over the last ``decay`` of ``total``.
+    """
+
+    total: int
+    minutes: float
+    lr: float
+    batch: int
+    seed: int
+    warmup: int = 8_000
+    decay: float = 0.3
+    look_every: float = 4.0
+    save_every: float = 5.0
+
+
 def schedule(seen: int, total: int, warmup: int, decay: float) -> float:
-    """Share of the peak rate after ``seen`` pictures: linear warm-up, constant, linear decay over the last ``decay``."""
+    """Share of the peak rate: linear warm-up, constant, linear decay over the last ``decay`` of ``total``."""
     rise = min(1.0, (seen + 1) / max(warmup, 1))
     left = (total - seen) / max(decay * total, 1)
     return rise * min(1.0, max(left, 0.02))
@@ -29,10 +48,8 @@ class Run:
     would have drawn.
     """
 
-    def __init__(self, folder: Path, optimizer: MasterOptimizer, *, lr: float, total: int, batch: int, seed: int,
-                 warmup: int = 8_000, decay: float = 0.3) -> None:
-        self.folder, self.optimizer, self.lr, self.total, self.batch = folder, optimizer, lr, total, batch
-        self.seed, self.warmup, self.decay, self.seen = seed, warmup, decay, 0
+    def __init__(self, folder: Path, optimizer: MasterOptimizer, plan: Plan) -> None:
+        self.folder, self.optimizer, self.plan, self.seen = folder, optimizer, plan, 0
         folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint = folder / "checkpoint.pt"
         if self.checkpoint.exists():
@@ -56,26 +73,26 @@ class Run:
             file.write(json.dumps(line) + "\n")
         print(self.folder.name, json.dumps(line), flush=True)
 
-    def go(self, step: Callable[[np.random.Generator, int], torch.Tensor], *, minutes: float,
-           look: Callable[[], dict[str, Any]], look_every: float = 4.0, save_every: float = 5.0) -> bool:
-        """Trains until done (True) or until ``minutes`` have passed (False); ``look`` measures and draws."""
+    def go(self, step: Callable[[np.random.Generator, int], torch.Tensor], look: Callable[[], dict[str, Any]]) -> bool:
+        """Trains until done (True) or until the budget is used up (False); ``look`` measures and draws."""
+        plan = self.plan
         started = looked = saved = time.monotonic()
         start_seen, losses, norms = self.seen, [], []
-        while self.seen < self.total and (time.monotonic() - started) / 60 < minutes:
-            rng = np.random.default_rng([self.seed, self.seen])
-            loss = step(rng, self.batch)
+        while self.seen < plan.total and (time.monotonic() - started) / 60 < plan.minutes:
+            loss = step(np.random.default_rng([plan.seed, self.seen]), plan.batch)
             loss.backward()
-            norms.append(self.optimizer.step(self.lr * schedule(self.seen, self.total, self.warmup, self.decay)))
+            factor = schedule(self.seen, plan.total, plan.warmup, plan.decay)
+            norms.append(self.optimizer.step(plan.lr * factor))
             losses.append(loss.detach())
-            self.seen += self.batch
+            self.seen += plan.batch
             now = time.monotonic()
-            if now - looked > 60 * look_every:
+            if now - looked > 60 * plan.look_every:
                 speed = (self.seen - start_seen) / (now - started)
                 self.log(loss=torch.stack(losses).mean().item(), norm=float(np.mean(norms)), per_second=speed, **look())
                 losses, norms, looked = [], [], now
-            if now - saved > 60 * save_every:
+            if now - saved > 60 * plan.save_every:
                 self.save()
                 saved = now
         self.save()
-        self.log(finished=self.seen >= self.total, **look())
-        return self.seen >= self.total
+        self.log(finished=self.seen >= plan.total, **look())
+        return self.seen >= plan.total

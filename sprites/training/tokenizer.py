@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from tokenizers import pre_tokenizers
@@ -33,7 +34,7 @@ def byte_pairs(vocabulary: Sequence[str]) -> list[Pair]:
     """
     spelled = [[*word[:-1], word[-1] + END_OF_WORD] for word in vocabulary]
     merges: list[Pair] = []
-    while counts := Counter(pair for word in spelled for pair in zip(word, word[1:], strict=False)):
+    while counts := Counter(pair for word in spelled for pair in pairwise(word)):
         best = min(counts, key=lambda pair: (-counts[pair], pair))
         merges.append(best)
         spelled = [_merged(word, best) for word in spelled]

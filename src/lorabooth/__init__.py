@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lorabooth.api import demo, generate, train
+    from lorabooth.api import generate, train
     from lorabooth.config import TrainConfig
 
-_PLACES = {"train": "lorabooth.api", "generate": "lorabooth.api", "demo": "lorabooth.api", "TrainConfig": "lorabooth.config"}
+_PLACES = {
+    "train": "lorabooth.api",
+    "generate": "lorabooth.api",
+    "TrainConfig": "lorabooth.config",
+}
 
-__all__ = ["TrainConfig", "__version__", "demo", "generate", "train"]
+__all__ = ["TrainConfig", "__version__", "generate", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from lorabooth.lora.file import check_fits, read_lora
 from lorabooth.training.checkpoint import LORA, checkpoint_steps
 from lorabooth.training.engine import Engine
 from lorabooth.training.events import Event, FinishedEvent
-from lorabooth.training.folder import RunFolder, new_run, resumed_config
+from lorabooth.training.folder import RunFolder, resumed_config
 from lorabooth.training.run import run_training
 
 BASE = "base"
@@ -50,27 +51,17 @@ def train(config: TrainConfig) -> TrainResult:
 
 def train_events(config: TrainConfig) -> Iterator[Event]:
     """The same as an iterator of events, for those who want to watch."""
-    from lorabooth.training.setup import read_subject
-
-    read_subject(config)
-    yield from run_training(config, new_run(config))
+    yield from run_training(config)
 
 
 def resume_events(run: Path, overrides: Sequence[str] = ()) -> Iterator[Event]:
     """Goes on with a run at its last checkpoint."""
     folder = RunFolder(run)
-    config = resumed_config(folder, list(overrides))
-    if overrides:
-        from lorabooth.config import dump
-
-        write_text(folder.config_file, dump(config))
-    yield from run_training(config, folder, resume=True)
+    yield from run_training(resumed_config(folder, list(overrides)), folder)
 
 
 def _result(events: Iterator[Event]) -> TrainResult:
-    last: Event | None = None
-    for last in events:
-        pass
+    last = deque(events, maxlen=1).pop()
     if not isinstance(last, FinishedEvent):
         raise InputError("The run ended without a result.")
     return TrainResult(last.lora.parent, last.lora, last.step, last.seconds, last.stopped)
@@ -126,7 +117,11 @@ def plan_for_run(run: Path, checkpoints: Sequence[str], scales: Sequence[float],
         found["last"] = folder.lora
     elif found:
         found["last"] = list(found.values())[-1]
-    wanted = [name for asked in checkpoints for name in ((BASE, *(k for k in found if k != "last")) if asked == "all" else (asked,))]
+    wanted = [
+        name
+        for asked in checkpoints
+        for name in ((BASE, *(k for k in found if k != "last")) if asked == "all" else (asked,))
+    ]
     columns: list[Adapted] = []
     for name in wanted:
         if name == BASE:
@@ -135,7 +130,9 @@ def plan_for_run(run: Path, checkpoints: Sequence[str], scales: Sequence[float],
             raise InputError(f"{run} has no checkpoint {name!r}; it has {', '.join(found) or 'none'}.")
         else:
             label = "LoRA" if name == "last" else f"step {name}"
-            columns += [Adapted(label if scale == 1 else f"{label} × {scale:g}", found[name], scale) for scale in scales]
+            columns += [
+                Adapted(label if scale == 1 else f"{label} × {scale:g}", found[name], scale) for scale in scales
+            ]
     model = config.model
     return GridPlan(base=model.base, loras=tuple(columns), revision=model.revision, variant=model.variant, **options)
 
@@ -148,14 +145,18 @@ def load_plan(path: Path) -> GridPlan:
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        loras = tuple(Adapted(a["label"], Path(a["file"]) if a["file"] else None, a["scale"]) for a in values.pop("loras"))
+        loras = tuple(
+            Adapted(a["label"], Path(a["file"]) if a["file"] else None, a["scale"]) for a in values.pop("loras")
+        )
         for key in ("prompts", "seeds"):
             values[key] = tuple(values[key])
         return GridPlan(loras=loras, **values)
     except FileNotFoundError as error:
         raise InputError(f"There is no plan {path}.") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path} is no grid plan: {error}.", "Plans are written as grid.json by lorabooth generate.") from error
+        raise InputError(
+            f"{path} is no grid plan: {error}.", "Plans are written as grid.json by lorabooth generate."
+        ) from error
 
 
 def generate(plan: GridPlan, folder: Path, *, singles: bool = True) -> GeneratedGrid:
@@ -164,26 +165,43 @@ def generate(plan: GridPlan, folder: Path, *, singles: bool = True) -> Generated
     Rows are prompts × seeds, columns LoRA files × scales; the same seed gives every cell of its row the same noise.
     """
     engine = Engine(plan.precision)
-    family = families.load(plan.base, revision=plan.revision, variant=plan.variant, dtype=engine.dtype, device=engine.device)
+    family = families.load(
+        plan.base, revision=plan.revision, variant=plan.variant, dtype=engine.dtype, device=engine.device
+    )
     width, height = plan.width or family.resolution, plan.height or family.resolution
     check_size(family, width, height)
     sampler = Sampler(plan.steps, plan.guidance_scale, plan.scheduler, plan.negative_prompt, width, height)
     wanted = requests(plan.prompts, plan.seeds)
-    columns = [draw_column(family, adapted, wanted, sampler) for adapted in plan.loras or (Adapted("base model", None),)]
+    columns = [
+        draw_column(family, adapted, wanted, sampler) for adapted in plan.loras or (Adapted("base model", None),)
+    ]
     pictures = []
     if singles:
         for adapted, column in zip(plan.loras or (Adapted("base model", None),), columns, strict=True):
             for request, picture in zip(wanted, column, strict=True):
                 name = f"{_slug(adapted.label)}-{_slug(request.prompt)}-{request.seed}.png"
-                info = {"prompt": request.prompt, "seed": str(request.seed), "base": plan.base, "lora": adapted.label, "steps": str(plan.steps),
-                        "guidance_scale": str(plan.guidance_scale), "scheduler": plan.scheduler, "negative_prompt": plan.negative_prompt,
-                        "lora_sha256": _digest(adapted.file)}
+                info = {
+                    "prompt": request.prompt,
+                    "seed": str(request.seed),
+                    "base": plan.base,
+                    "lora": adapted.label,
+                    "steps": str(plan.steps),
+                    "guidance_scale": str(plan.guidance_scale),
+                    "scheduler": plan.scheduler,
+                    "negative_prompt": plan.negative_prompt,
+                    "lora_sha256": _digest(adapted.file),
+                }
                 save_png(picture, folder / name, info)
                 pictures.append(folder / name)
     rows = [list(row) for row in zip(*columns, strict=True)]
     several = len(plan.seeds) > 1
     labels = [f"{r.prompt} · seed {r.seed}" if several else r.prompt for r in wanted]
-    grid = draw_grid(rows, row_labels=labels, column_labels=[a.label for a in plan.loras or (Adapted("base model", None),)], title=plan.title)
+    grid = draw_grid(
+        rows,
+        row_labels=labels,
+        column_labels=[a.label for a in plan.loras or (Adapted("base model", None),)],
+        title=plan.title,
+    )
     save_png(grid, folder / "grid.png", {"plan": plan_text(plan)})
     write_text(folder / "grid.json", plan_text(plan))
     return GeneratedGrid(folder / "grid.png", tuple(pictures))
@@ -194,7 +212,9 @@ def plan_text(plan: GridPlan) -> str:
     return json.dumps(asdict(plan), indent=1, default=str, ensure_ascii=False)
 
 
-def draw_column(family: families.Family, adapted: Adapted, wanted: Sequence[Any], sampler: Sampler) -> list[Image.Image]:
+def draw_column(
+    family: families.Family, adapted: Adapted, wanted: Sequence[Any], sampler: Sampler
+) -> list[Image.Image]:
     """All requests with one LoRA file at one scale; the family is left as it was.
 
     Raises:
@@ -206,11 +226,15 @@ def draw_column(family: families.Family, adapted: Adapted, wanted: Sequence[Any]
     check_fits(facts, family.source.name, family.fingerprint("denoiser"), adapted.file)
     pipeline = family.pipeline()
     try:
-        pipeline.load_lora_weights(adapted.file.parent, weight_name=adapted.file.name, adapter_name="drawn", local_files_only=True)
+        pipeline.load_lora_weights(
+            adapted.file.parent, weight_name=adapted.file.name, adapter_name="drawn", local_files_only=True
+        )
         pipeline.set_adapters(["drawn"], [adapted.scale])
         return list(draw(family, wanted, sampler))
     except (ValueError, RuntimeError, KeyError) as error:
-        raise InputError(f"{adapted.file} does not load on {family.source.name}: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{adapted.file} does not load on {family.source.name}: {str(error).splitlines()[0]}"
+        ) from error
     finally:
         pipeline.unload_lora_weights()
 

@@ -22,13 +22,18 @@ OVERRIDES = "options written section.key=value, for example training.steps=800 (
 def build_parser() -> argparse.ArgumentParser:
     """All commands and flags."""
     parser = argparse.ArgumentParser(
-        prog="lorabooth", description="Teach a text-to-image diffusion model one subject from a few photos, and show how good it got."
+        prog="lorabooth",
+        description="Teach a text-to-image diffusion model one subject from a few photos, and show how good it got.",
     )
     parser.add_argument("--version", action="version", version=f"lorabooth {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="learn the bundled subject on the embedded base model (under 3 minutes on 2 cores)")
-    demo.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder for the run and the grid (default: %(default)s)")
+    demo = commands.add_parser(
+        "demo", help="learn the bundled subject on the embedded base model (under 3 minutes on 2 cores)"
+    )
+    demo.add_argument(
+        "--output", type=Path, default=Path("runs/demo"), help="folder for the run and the grid (default: %(default)s)"
+    )
     demo.add_argument("--force", action="store_true", help="replace the folder if it exists")
     demo.add_argument("options", nargs="*", metavar="section.key=value", help=OVERRIDES)
 
@@ -36,7 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("photos", nargs="?", metavar="PHOTOS", help="folder with 3-10 photos of the subject")
     train.add_argument("--class-noun", help="what the subject is, such as dog")
     train.add_argument("--identifier", help="rare token that will name the subject (default: sks)")
-    train.add_argument("--base", help="base model: builtin:sprites, a Hub id, a diffusers folder or a .safetensors file")
+    train.add_argument(
+        "--base", help="base model: builtin:sprites, a Hub id, a diffusers folder or a .safetensors file"
+    )
     train.add_argument("--steps", type=int, help="optimizer updates")
     train.add_argument("--output", type=Path, help="run folder (default: runs/CLASS_NOUN-N)")
     train.add_argument("--config", type=Path, help="YAML file with options")
@@ -44,20 +51,36 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run at its last checkpoint")
     train.add_argument("options", nargs="*", metavar="section.key=value", help=OVERRIDES)
 
-    generate = commands.add_parser("generate", help="draw prompts × seeds × checkpoints × LoRA scales, and one labelled grid")
+    generate = commands.add_parser(
+        "generate", help="draw prompts × seeds × checkpoints × LoRA scales, and one labelled grid"
+    )
     generate.add_argument("run", nargs="?", type=Path, metavar="RUN", help="run folder")
-    generate.add_argument("--prompt", action="append", dest="prompts", metavar="TEXT", help="may be given several times; [identifier] and [class] are replaced")
+    generate.add_argument(
+        "--prompt",
+        action="append",
+        dest="prompts",
+        metavar="TEXT",
+        help="may be given several times; [identifier] and [class] are replaced",
+    )
     generate.add_argument("--seeds", default="0", help="such as 0,1,2 or 0-4 (default: %(default)s)")
-    generate.add_argument("--checkpoints", default="last", help="base, last, all or step numbers, joined by commas (default: %(default)s)")
+    generate.add_argument(
+        "--checkpoints", default="last", help="base, last, all or step numbers, joined by commas (default: %(default)s)"
+    )
     generate.add_argument("--scales", default="1", help="LoRA scales, joined by commas (default: %(default)s)")
     generate.add_argument("--steps", type=int, default=25, help="sampling steps (default: %(default)s)")
-    generate.add_argument("--guidance-scale", type=float, default=7.5, help="classifier-free guidance (default: %(default)s)")
+    generate.add_argument(
+        "--guidance-scale", type=float, default=7.5, help="classifier-free guidance (default: %(default)s)"
+    )
     generate.add_argument("--negative-prompt", default="", help="what the pictures shall not show")
-    generate.add_argument("--scheduler", default="dpmsolver++", help="dpmsolver++, ddim, ddpm, euler, euler_a, unipc, pndm, heun, lms")
+    generate.add_argument(
+        "--scheduler", default="dpmsolver++", help="dpmsolver++, ddim, ddpm, euler, euler_a, unipc, pndm, heun, lms"
+    )
     generate.add_argument("--size", help="WIDTHxHEIGHT (default: the model's own)")
     generate.add_argument("--output", type=Path, help="folder for the pictures (default: RUN/generated)")
     generate.add_argument("--plan", type=Path, metavar="FILE", help="draw a saved grid.json again")
-    generate.add_argument("--from-config", type=Path, metavar="FILE", help="inference configuration of amansyayf/Dreambooth_LoRA")
+    generate.add_argument(
+        "--from-config", type=Path, metavar="FILE", help="inference configuration of amansyayf/Dreambooth_LoRA"
+    )
     return parser
 
 
@@ -74,13 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lorabooth: stopped.", file=sys.stderr)
         return 130
-    except MemoryError:
-        print("lorabooth: out of memory. Lower training.batch_size or training.resolution.", file=sys.stderr)
-        return 3
-    except RuntimeError as error:
-        if "out of memory" not in str(error).lower():
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "out of memory" not in str(error).lower():
             raise
-        print("lorabooth: out of memory. Lower training.batch_size or training.resolution, or set training.gradient_checkpointing=true.", file=sys.stderr)
+        print("lorabooth: out of memory.\nLower training.batch_size or training.resolution.", file=sys.stderr)
         return 3
 
 
@@ -107,10 +127,16 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
     if photos and "=" in photos and not Path(photos).exists():
         overrides, photos = [photos, *overrides], None
     flags: dict[str, Any] = {
-        "subject.photos": photos, "subject.class_noun": options.class_noun, "subject.identifier": options.identifier,
-        "model.base": options.base, "training.steps": options.steps, "output.folder": options.output and str(options.output),
+        "subject.photos": photos,
+        "subject.class_noun": options.class_noun,
+        "subject.identifier": options.identifier,
+        "model.base": options.base,
+        "training.steps": options.steps,
+        "output.folder": options.output and str(options.output),
     }
-    given = [f"{k}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}" for k, v in flags.items() if v is not None]
+    given = [
+        f"{k}={yaml.safe_dump(v, default_flow_style=True).splitlines()[0]}" for k, v in flags.items() if v is not None
+    ]
     if options.from_args:
         from lorabooth.origin import read_args
 
@@ -119,7 +145,10 @@ def train_config(options: argparse.Namespace) -> TrainConfig:
             print(f"note: {note}", file=sys.stderr)
         return config.build(read.values, given + overrides)
     if options.config is None and not (photos and options.class_noun):
-        raise InputError("Training needs photos and a class noun.", "Type lorabooth train PHOTOS --class-noun dog, or --config FILE, or --resume RUN.")
+        raise InputError(
+            "Training needs photos and a class noun.",
+            "Type lorabooth train PHOTOS --class-noun dog, or --config FILE, or --resume RUN.",
+        )
     return config.load(options.config, given + overrides)
 
 
@@ -171,11 +200,18 @@ def _plan(options: argparse.Namespace) -> tuple[Any, Path]:
     from lorabooth.training.folder import RunFolder
 
     if options.run is None:
-        raise InputError("generate needs a run folder or --plan FILE.", "Type lorabooth generate runs/dog-1 --prompt “a photo of [identifier] dog”.")
+        raise InputError(
+            "generate needs a run folder or --plan FILE.",
+            "Type lorabooth generate runs/dog-1 --prompt “a photo of [identifier] dog”.",
+        )
     subject = RunFolder(options.run).config().subject
     values: dict[str, Any] = {
-        "prompts": tuple(options.prompts or [subject.prompt]), "seeds": parse_seeds(options.seeds), "steps": options.steps,
-        "guidance_scale": options.guidance_scale, "negative_prompt": options.negative_prompt, "scheduler": options.scheduler,
+        "prompts": tuple(options.prompts or [subject.prompt]),
+        "seeds": parse_seeds(options.seeds),
+        "steps": options.steps,
+        "guidance_scale": options.guidance_scale,
+        "negative_prompt": options.negative_prompt,
+        "scheduler": options.scheduler,
     }
     if options.size:
         values["width"], values["height"] = parse_size(options.size)
@@ -184,8 +220,14 @@ def _plan(options: argparse.Namespace) -> tuple[Any, Path]:
         from lorabooth.origin import read_inference
 
         origin = read_inference(options.from_config)
-        values |= {"prompts": origin.prompts, "negative_prompt": origin.negative_prompt, "seeds": origin.seeds, "steps": origin.steps,
-                   "guidance_scale": origin.guidance_scales[0], "scheduler": origin.scheduler}
+        values |= {
+            "prompts": origin.prompts,
+            "negative_prompt": origin.negative_prompt,
+            "seeds": origin.seeds,
+            "steps": origin.steps,
+            "guidance_scale": origin.guidance_scales[0],
+            "scheduler": origin.scheduler,
+        }
         scales = origin.scales
     fill = {"[identifier]": subject.identifier, "{SKS}": subject.identifier, "[class]": subject.class_noun}
     values["prompts"] = tuple(_filled(p, fill) for p in values["prompts"])
@@ -204,7 +246,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         ranges = [part.split("-") for part in text.split(",")]
         return tuple(n for r in ranges for n in range(int(r[0]), int(r[-1]) + 1))
     except ValueError as error:
-        raise InputError(f"--seeds {text} is no list of numbers.", "Type for example --seeds 0,1,2 or --seeds 0-4.") from error
+        raise InputError(
+            f"--seeds {text} is no list of numbers.", "Type for example --seeds 0,1,2 or --seeds 0-4."
+        ) from error
 
 
 def parse_numbers(text: str) -> tuple[float, ...]:

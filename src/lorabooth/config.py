@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lorabooth.errors import InputError
 
+BUILTIN = Path(__file__).parent / "builtin"
+
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
@@ -307,9 +309,29 @@ def build(values: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
             raise InputError(_unknown(name))
         place[key] = value
     try:
-        return TrainConfig.model_validate(_lists_for_single(merged))
+        return TrainConfig.model_validate(_lists_for_single(_with_recommended(merged)))
     except ValidationError as error:
         raise InputError("\n".join(_sentence(fault) for fault in error.errors())) from error
+
+
+def recommended(base: str) -> dict[str, dict[str, Any]]:
+    """Options that suit an embedded base model better than the defaults, from its `lorabooth.yaml`."""
+    if not base.startswith("builtin:"):
+        return {}
+    file = BUILTIN / base.removeprefix("builtin:") / "lorabooth.yaml"
+    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _with_recommended(values: dict[str, Any]) -> dict[str, Any]:
+    model = values.get("model")
+    base = (model.get("base") if isinstance(model, dict) else None) or ModelConfig().base
+    if not isinstance(base, str):
+        return values
+    for section, options in recommended(base).items():
+        given = values.get(section, {})
+        if isinstance(given, dict):
+            values[section] = {**options, **given}
+    return values
 
 
 def _lists_for_single(values: dict[str, Any]) -> dict[str, Any]:

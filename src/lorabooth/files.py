@@ -41,7 +41,11 @@ def write_text(path: Path, text: str) -> None:
 def disk_fault(path: Path, error: OSError) -> MachineError:
     """An operating system's refusal as a sentence."""
     if error.errno == errno.ENOSPC:
-        return MachineError(f"The disk is full: {path} could not be written.", "Free some space, then run the command again.")
+        return MachineError(
+            f"The disk is full: {path} could not be written.", "Free some space, then run the command again."
+        )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return MachineError(f"{path.parent} can't be written ({os.strerror(error.errno)}).", "Choose another output folder.")
+        return MachineError(
+            f"{path.parent} can't be written ({os.strerror(error.errno)}).", "Choose another output folder."
+        )
     return MachineError(f"{path} could not be written ({error.strerror or error}).")

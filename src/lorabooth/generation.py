@@ -92,10 +92,16 @@ def generate(family: Family, wanted: Sequence[Request], sampler: Sampler, batch_
         part = wanted[start : start + batch_size]
         arguments: dict[str, Any] = {"prompt_embeds": torch.cat([embedded[r.prompt] for r in part]).to(family.dtype)}
         if guided:
-            arguments["negative_prompt_embeds"] = embedded[sampler.negative_prompt].expand(len(part), -1, -1).to(family.dtype)
+            arguments["negative_prompt_embeds"] = (
+                embedded[sampler.negative_prompt].expand(len(part), -1, -1).to(family.dtype)
+            )
         latents = pipeline(
-            **arguments, guidance_scale=sampler.guidance_scale, num_inference_steps=sampler.steps,
-            width=sampler.width, height=sampler.height, output_type="latent",
+            **arguments,
+            guidance_scale=sampler.guidance_scale,
+            num_inference_steps=sampler.steps,
+            width=sampler.width,
+            height=sampler.height,
+            output_type="latent",
             generator=[torch.Generator().manual_seed(r.seed) for r in part],
         ).images
         yield from family.decode_images(latents)

@@ -7,10 +7,27 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from lorabooth.errors import InputError
-from lorabooth.training.events import CheckpointEvent, ClassImagesEvent, Event, FinishedEvent, SampleEvent, StartedEvent, StepEvent
+from lorabooth.training.events import (
+    CheckpointEvent,
+    ClassImagesEvent,
+    Event,
+    FinishedEvent,
+    SampleEvent,
+    StartedEvent,
+    StepEvent,
+    WarningEvent,
+)
 
 
 class Terminal:
@@ -24,7 +41,9 @@ class Terminal:
 
     def show(self, event: Event) -> None:
         """One event."""
-        if isinstance(event, ClassImagesEvent):
+        if isinstance(event, WarningEvent):
+            self.console.print(f"note       {event.text}", highlight=False, soft_wrap=True)
+        elif isinstance(event, ClassImagesEvent):
             self._class_images(event)
         elif isinstance(event, StartedEvent):
             self._started(event)
@@ -47,7 +66,8 @@ class Terminal:
             self.progress.remove_task(self.task)
         self.console.print(
             f"run        {event.run}\n{event.photos} photos, {event.class_images} class images, "
-            f"{event.parameters:,} trained parameters, {event.precision} on {event.device}", highlight=False,
+            f"{event.parameters:,} trained parameters, {event.precision} on {event.device}",
+            highlight=False,
         )
         self.task = self.progress.add_task("training", total=event.steps, completed=event.step, numbers="")
         self.last = time.monotonic()
@@ -59,7 +79,8 @@ class Terminal:
         now = time.monotonic()
         self.smoothed = event.loss if not self.smoothed else 0.95 * self.smoothed + 0.05 * event.loss
         seconds, self.last = now - self.last, now
-        numbers = f"loss {self.smoothed:.3f}  lr {event.learning_rate:.1e}  {seconds:.2f} s/step  {peak_memory() / 2**30:.1f} GiB"
+        speed, memory = f"{seconds:.2f} s/step", f"{peak_memory() / 2**30:.1f} GiB"
+        numbers = f"loss {self.smoothed:.3f}  lr {event.learning_rate:.1e}  {speed}  {memory}"
         self.progress.update(self.task, completed=event.step, numbers=numbers)
 
 
@@ -67,7 +88,12 @@ def follow(events: Iterator[Event]) -> FinishedEvent:
     """Shows a whole run and says at its end what it left and what to type next."""
     console = Console(file=sys.stdout)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[numbers]}"),
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         terminal = Terminal(console, progress)
@@ -78,7 +104,15 @@ def follow(events: Iterator[Event]) -> FinishedEvent:
         raise InputError("The run ended without a result.")
     run = finished.lora.parent
     if finished.stopped:
-        console.print(f"Stopped at step {finished.step}; nothing is lost. Go on with: lorabooth train --resume {run}", highlight=False, soft_wrap=True)
+        console.print(
+            f"Stopped at step {finished.step}; nothing is lost. Go on with: lorabooth train --resume {run}",
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
-        console.print(f"LoRA       {finished.lora}  ({finished.step} steps, {finished.seconds:.0f} s)", highlight=False, soft_wrap=True)
+        console.print(
+            f"LoRA       {finished.lora}  ({finished.step} steps, {finished.seconds:.0f} s)",
+            highlight=False,
+            soft_wrap=True,
+        )
     return finished

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import os
 import random
+import struct
 from collections import Counter
 from pathlib import Path
 
@@ -210,6 +211,15 @@ def test_integers_of_32_bits(tmp_path: Path) -> None:
         Image.fromarray(np.array([[0, top // 2, top]], dtype=np.int32)).save(tmp_path / name / "photo.tiff")
         found = np.asarray(only(tmp_path / name))[0, :, 0]
         assert np.allclose(found, [0, 127.5, 255], atol=1)
+
+
+def test_unsigned_integers_of_32_bits(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, 2**31 - 1, -(2**31), -1]], dtype=np.int32)).save(file, "TIFF")
+    signed, unsigned = (struct.pack("<HHIHH", 339, 3, 1, kind, 0) for kind in (2, 1))  # the tag SampleFormat
+    assert signed in file.getvalue()
+    (tmp_path / "photo.tiff").write_bytes(file.getvalue().replace(signed, unsigned))
+    assert np.allclose(np.asarray(only(tmp_path))[0, :, 0], [0, 127.5, 127.5, 255], atol=1)
 
 
 @pytest.mark.parametrize("top", [1.0, 255.0, 65535.0])

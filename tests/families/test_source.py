@@ -12,6 +12,7 @@ import huggingface_hub
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.loaders.single_file_utils import CHECKPOINT_KEY_NAMES
 from huggingface_hub import errors
 from huggingface_hub._tree_cache import TreeCacheEntry, write_tree_cache
 from safetensors.torch import load_file, save_file
@@ -466,6 +467,7 @@ def test_shapes_of_the_real_models_give_their_configuration(generation: int) -> 
     with torch.device("meta"):
         unet = UNet2DConditionModel(**REAL[generation])
     shapes = {f"{UNET}{name}": tuple(value.shape) for name, value in unet_to_ldm(unet).items()}
+    assert CHECKPOINT_KEY_NAMES[f"v{generation}"] in shapes
     config = unet_config(shapes, generation, "v_prediction" if generation == 2 else "epsilon")
     with torch.device("meta"):
         again = UNet2DConditionModel(**config)

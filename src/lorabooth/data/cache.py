@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -25,7 +26,10 @@ def default_folder() -> Path:
 
 @dataclass
 class Store:
-    """A folder of small tensor files behind a dictionary; a damaged file counts as absent."""
+    """A folder of small tensor files behind a dictionary; a damaged file counts as absent.
+
+    A file is the SHA-256 of what follows, then safetensors.
+    """
 
     folder: Path | None
     memory: dict[str, dict[str, Tensor]] = field(default_factory=dict)
@@ -38,27 +42,34 @@ class Store:
         return self.memory[key]
 
     def _path(self, key: str) -> Path | None:
-        return self.folder / key[:2] / f"{key}.safetensors" if self.folder else None
+        return self.folder / key[:2] / f"{key}.tensors" if self.folder else None
 
     def _read(self, key: str) -> dict[str, Tensor] | None:
         path = self._path(key)
         if path is None or not path.exists():
             return None
         try:
-            return safetensors.torch.load(path.read_bytes())
+            blob = path.read_bytes()
+            if blob[:32] != hashlib.sha256(blob[32:]).digest():
+                return None
+            found: dict[str, Tensor] = safetensors.torch.load(blob[32:])
+            return found
         except (safetensors.SafetensorError, OSError):
             return None
 
     def _write(self, key: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         path = self._path(key)
         if path is not None:
+            blob = safetensors.torch.save(tensors)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                temporary.write_bytes(safetensors.torch.save(tensors))
+                temporary.write_bytes(hashlib.sha256(blob).digest() + blob)
                 temporary.replace(path)
             except OSError:
                 self.folder = None  # a cache that can't be written costs time, not the run
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
         return tensors
 
 
@@ -93,7 +104,8 @@ class Encoder:
 
         if not self.cached:
             return Posterior(**make())
-        key = digest(draw.example.key, self.size, spot.window, spot.flip, self.family.fingerprint("autoencoder"))
+        encoder = (self.family.device.type, self.family.fingerprint("autoencoder"))
+        key = digest(draw.example.key, self.size, spot.window, spot.flip, *encoder)
         return Posterior(**self.store.get(key, make))
 
     def latents(self, draws: Sequence[Draw]) -> Tensor:
@@ -113,7 +125,7 @@ class Encoder:
 
     def _embed(self, prompt: str) -> Tensor:
         def make() -> dict[str, Tensor]:
-            with torch.no_grad():
+            with torch.no_grad(), torch.autocast(self.family.device.type, enabled=False):
                 return {"hidden": self.family.encode_prompts([prompt]).hidden.cpu().contiguous()}
 
         if not self.cached:

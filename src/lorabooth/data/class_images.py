@@ -1,27 +1,31 @@
 """The class-image set: what the base model draws of the class before training (DreamBooth, §3.2).
 
 A set is a folder named by everything that decides its pictures; `set.json` inside says what that was. Only
-pictures with their number for a name count; broken and blank ones are drawn again.
+pictures that bear the mark of their set and number count; broken and blank ones are drawn again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lorabooth.data.cache import digest
 from lorabooth.errors import InputError
 from lorabooth.families import Family
-from lorabooth.files import write_atomic, write_text
+from lorabooth.files import write_text
 from lorabooth.generation import Request, Sampler, generate
+from lorabooth.grid import save_png
 from lorabooth.randomness import derived_seed
 
+MARK = "lorabooth class image"
 BLANK = 2.0  # standard deviation in grey levels under which a picture shows nothing
 
 
@@ -58,20 +62,29 @@ class ClassImageSet:
         return self.folder / f"{number:06d}.png"
 
     def missing(self) -> list[int]:
-        """Numbers of pictures that are absent, broken or blank."""
-        return [n for n in range(self.count) if not usable(self.path(n))]
+        """Numbers of pictures that are absent, broken, blank or not of this set."""
+        return [n for n in range(self.count) if not usable(self.path(n), self.mark(n))]
+
+    def mark(self, number: int) -> str:
+        """What picture ``number`` bears inside, so that no other file passes for it."""
+        return f"{self.settings.key} {number}"
+
+    def save(self, picture: Image.Image, number: int) -> None:
+        """Writes picture ``number`` atomically."""
+        save_png(picture, self.path(number), {MARK: self.mark(number)})
 
     def files(self) -> list[tuple[Path, str]]:
         """Every picture with the digest of its bytes."""
         return [(self.path(n), hashlib.sha256(self.path(n).read_bytes()).hexdigest()) for n in range(self.count)]
 
 
-def usable(path: Path) -> bool:
-    """Whether the file is a whole picture that shows something."""
+def usable(path: Path, mark: str) -> bool:
+    """Whether the file is a whole PNG that bears the mark and shows something."""
     try:
-        with Image.open(path) as image:
-            return float(np.asarray(image.convert("L"), dtype=np.float32).std()) > BLANK
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        with Image.open(path, formats=["PNG"]) as image:
+            shows = float(np.asarray(image.convert("L"), dtype=np.float32).std()) > BLANK
+            return shows and image.info.get(MARK) == mark
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error):
         return False
 
 
@@ -118,7 +131,7 @@ def fill(images: ClassImageSet, load_family: Callable[[], Family]) -> Iterator[t
         drawn = list(generate(family, wanted, images.settings.sampler, batch))
         for number, picture in zip(numbers, drawn, strict=False):
             if number in missing:
-                _save(picture, images.path(number))
+                images.save(picture, number)
                 ready += 1
         yield ready, images.count
     blank = images.missing()
@@ -127,7 +140,3 @@ def fill(images: ClassImageSet, load_family: Callable[[], Family]) -> Iterator[t
             f"{len(blank)} of {images.count} class images for “{images.settings.prompt}” came out blank.",
             "The base model may be broken in this precision: try training.precision=fp32.",
         )
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    write_atomic(path, lambda file: picture.save(file, "PNG"))

@@ -308,7 +308,6 @@ def _upright_rgb(file: Image.Image) -> Image.Image:
     """An opened file → upright, opaque, 8 bits, sRGB."""
     ranges = _ranges(file)
     profile = file.info.get("icc_profile")
-    file.load()  # before the orientation is looked at: TIFF files turn themselves while loading
     image = ImageOps.exif_transpose(file)
     if ranges:
         return _eight_bit(np.asarray(image), ranges).convert("RGB")

@@ -101,7 +101,7 @@ class Family(Protocol):
         ...
 
     def fingerprint(self, part: str) -> str:
-        """A short digest of the weights of `denoiser`, `autoencoder` or `text` that does not depend on where they lie."""
+        """A digest of the weight files of `denoiser`, `autoencoder` or `text`, wherever they lie."""
         ...
 
 

@@ -22,7 +22,9 @@ LINEAR = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
 CONV = ("conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv", "upsamplers.0.conv")
 
 
-def build(source: ModelSource, *, dtype: torch.dtype, device: torch.device, snr_gamma: float | None, zero_terminal_snr: bool) -> StableDiffusion:
+def build(
+    source: ModelSource, *, dtype: torch.dtype, device: torch.device, snr_gamma: float | None, zero_terminal_snr: bool
+) -> StableDiffusion:
     """The family for a base model of this pipeline class.
 
     Raises:
@@ -36,7 +38,14 @@ class StableDiffusion:
 
     name = "stable-diffusion"
 
-    def __init__(self, source: ModelSource, dtype: torch.dtype, device: torch.device, snr_gamma: float | None, zero_terminal_snr: bool) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        dtype: torch.dtype,
+        device: torch.device,
+        snr_gamma: float | None,
+        zero_terminal_snr: bool,
+    ) -> None:
         self.source, self.dtype, self.device = source, dtype, device
         self._text_encoder: nn.Module | None = None
         self._autoencoder: Any = None
@@ -51,12 +60,14 @@ class StableDiffusion:
                 "Type objective.zero_terminal_snr=false.",
             )
         alphas = _alphas_cumprod(self.scheduler.config)
-        self.objective = Diffusion(rescale(alphas) if zero_terminal_snr else alphas, cast(PredictionType, prediction), snr_gamma)
+        self.objective = Diffusion(
+            rescale(alphas) if zero_terminal_snr else alphas, cast(PredictionType, prediction), snr_gamma
+        )
 
     @cached_property
-    def denoiser(self) -> nn.Module:
+    def denoiser(self) -> Any:
         """The U-Net."""
-        return cast(nn.Module, load_component(self.source, "unet", self.dtype).to(self.device))
+        return load_component(self.source, "unet", self.dtype).to(self.device)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -94,11 +105,11 @@ class StableDiffusion:
     def size_multiple(self) -> int:
         """The autoencoder's factor times the U-Net's."""
         config = self.denoiser.config
-        return self._factor * 2 ** (len(config.block_out_channels) - 1)
+        return int(self._factor * 2 ** (len(config.block_out_channels) - 1))
 
     @cached_property
     def _factor(self) -> int:
-        return 2 ** (len(self.autoencoder.config.block_out_channels) - 1)
+        return int(2 ** (len(self.autoencoder.config.block_out_channels) - 1))
 
     @property
     def resolution(self) -> int:
@@ -111,7 +122,9 @@ class StableDiffusion:
         config = self.autoencoder.config
         posterior = self.autoencoder.encode(pixels.to(self.device, torch.float32)).latent_dist
         shift = getattr(config, "shift_factor", None) or 0.0
-        return Posterior(((posterior.mean - shift) * config.scaling_factor).cpu(), (posterior.std * config.scaling_factor).cpu())
+        return Posterior(
+            ((posterior.mean - shift) * config.scaling_factor).cpu(), (posterior.std * config.scaling_factor).cpu()
+        )
 
     @torch.no_grad()
     def decode_images(self, latents: Tensor) -> list[Image.Image]:
@@ -125,7 +138,11 @@ class StableDiffusion:
     def encode_prompts(self, prompts: Sequence[str]) -> TextEmbedding:
         """Last hidden state, padded to the model's length."""
         tokens = self._tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=self._tokenizer.model_max_length, return_tensors="pt"
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=self._tokenizer.model_max_length,
+            return_tensors="pt",
         )
         encoder = self.text_encoders["text_encoder"]
         mask = tokens.attention_mask.to(self.device) if getattr(encoder.config, "use_attention_mask", False) else None
@@ -141,8 +158,13 @@ class StableDiffusion:
         from diffusers import StableDiffusionPipeline
 
         pipeline = StableDiffusionPipeline(
-            vae=self.autoencoder, text_encoder=self.text_encoders["text_encoder"], tokenizer=self._tokenizer,
-            unet=self.denoiser, scheduler=self.scheduler, safety_checker=None, feature_extractor=None,
+            vae=self.autoencoder,
+            text_encoder=self.text_encoders["text_encoder"],
+            tokenizer=self._tokenizer,
+            unet=self.denoiser,
+            scheduler=self.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
             requires_safety_checker=False,
         )
         pipeline.set_progress_bar_config(disable=True)

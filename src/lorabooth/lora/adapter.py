@@ -48,7 +48,9 @@ class Adapter:
         mine = self.state()
         wrong = sorted(set(mine) ^ set(state)) or [k for k in mine if mine[k].shape != state[k].shape]
         if wrong:
-            raise InputError(f"The LoRA does not fit this model and these settings: {len(wrong)} tensors differ, first {wrong[0]}.")
+            raise InputError(
+                f"The LoRA does not fit this model and these settings: {len(wrong)} tensors differ, first {wrong[0]}."
+            )
         for part, module in self.modules.items():
             prefix = FILE_PREFIX[part] + "."
             own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
@@ -86,8 +88,11 @@ def attach(
         module.requires_grad_(False)
         rank = ranks[part]
         config = LoraConfig(
-            r=rank, lora_alpha=cast(int, rank if alpha is None else alpha), lora_dropout=dropout,
-            init_lora_weights=True if init == "default" else "gaussian", target_modules=list(targets[part]),
+            r=rank,
+            lora_alpha=cast(int, rank if alpha is None else alpha),
+            lora_dropout=dropout,
+            init_lora_weights=True if init == "default" else "gaussian",
+            target_modules=list(targets[part]),
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(seed, number, "adapter"))

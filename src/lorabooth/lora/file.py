@@ -45,7 +45,7 @@ def write_lora(path: Path, state: Mapping[str, Tensor], adapter_config: Mapping[
 
 
 def _sorted_header(blob: bytes) -> bytes:
-    """safetensors writes its metadata in random order; sorting the header makes equal content equal bytes."""
+    """The library writes metadata in random order; a sorted header makes equal content equal bytes."""
     length = int.from_bytes(blob[:8], "little")
     header = json.loads(blob[8 : 8 + length])
     tensors = {k: header[k] for k in sorted(header, key=lambda k: header[k].get("data_offsets", [-1]))}

@@ -71,5 +71,7 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path / STATE, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"{path / STATE} is damaged.", f"Delete {path} to resume from the checkpoint before it.") from error
+        raise InputError(
+            f"{path / STATE} is damaged.", f"Delete {path} to resume from the checkpoint before it."
+        ) from error
     return state

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,11 +15,13 @@ from lorabooth.errors import InputError
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+PATIENCE = timedelta(days=7)  # the others wait while the main process draws class images or samples
+
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def cpu_bf16_is_fast() -> bool:
-    """Whether this CPU multiplies bf16 in hardware (AVX-512 bf16, AMX, Arm bf16); others are hundreds of times slower."""
+    """Whether this CPU multiplies bf16 in hardware (AVX-512 bf16, AMX, Arm); others are hundreds of times slower."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -35,9 +38,15 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
             return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
         return torch.float32
     if device.type == "cpu" and precision == "fp16":
-        raise InputError("training.precision=fp16 needs a GPU.", "On a CPU type training.precision=fp32, or bf16 where the CPU has it.")
+        raise InputError(
+            "training.precision=fp16 needs a GPU.",
+            "On a CPU type training.precision=fp32, or bf16 where the CPU has it.",
+        )
     if device.type == "cpu" and precision == "bf16" and not cpu_bf16_is_fast():
-        raise InputError("This CPU has no bf16 hardware; a step would take hundreds of times longer.", "Type training.precision=fp32.")
+        raise InputError(
+            "This CPU has no bf16 hardware; a step would take hundreds of times longer.",
+            "Type training.precision=fp32.",
+        )
     return DTYPES[precision]
 
 
@@ -52,9 +61,14 @@ class Engine:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype is torch.float16)
 
     def _connect(self) -> None:
-        from accelerate import Accelerator
+        from accelerate import Accelerator, InitProcessGroupKwargs
 
-        self.accelerator = Accelerator(mixed_precision="no")
+        # Without cpu=True, Accelerate takes each CPU process that torchrun starts for a run of its own.
+        self.accelerator = Accelerator(
+            mixed_precision="no",
+            cpu=not torch.accelerator.is_available(),
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
+        )
         self.device = self.accelerator.device
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
 
@@ -62,6 +76,16 @@ class Engine:
     def is_main(self) -> bool:
         """Whether this process writes files and talks to the user."""
         return self.rank == 0
+
+    def shared(self, make: Callable[[], str]) -> str:
+        """What the main process makes, for all processes."""
+        if self.processes == 1:
+            return make()
+        from accelerate.utils import broadcast_object_list
+
+        made = [make() if self.is_main else ""]
+        broadcast_object_list(made)
+        return made[0]
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -71,7 +95,7 @@ class Engine:
 
     def backward(self, loss: Tensor) -> None:
         """Backpropagates, scaled in fp16."""
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(loss).backward()
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Mean of the gradients over all processes, as one message."""

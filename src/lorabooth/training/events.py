@@ -7,6 +7,13 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class WarningEvent:
+    """Something the user may want to know before training; the run goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class ClassImagesEvent:
     """Class images were drawn."""
 
@@ -66,4 +73,4 @@ class FinishedEvent:
     stopped: bool
 
 
-Event = ClassImagesEvent | StartedEvent | StepEvent | CheckpointEvent | SampleEvent | FinishedEvent
+Event = WarningEvent | ClassImagesEvent | StartedEvent | StepEvent | CheckpointEvent | SampleEvent | FinishedEvent

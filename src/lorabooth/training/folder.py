@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,7 +53,9 @@ class RunFolder:
             InputError: this is no run folder.
         """
         if not self.config_file.exists():
-            raise InputError(f"{self.path} is no run folder: it holds no config.yaml.", "Runs are written by lorabooth train.")
+            raise InputError(
+                f"{self.path} is no run folder: it holds no config.yaml.", "Runs are written by lorabooth train."
+            )
         return load(self.config_file)
 
     def append(self, event: Event) -> None:
@@ -80,6 +83,16 @@ class RunFolder:
         kept = [r for r in self.events() if r.get("step", 0) <= step and r["event"] != "finished"]
         write_text(self.events_file, "".join(json.dumps(r) + "\n" for r in kept))
 
+    def record(self, config: TrainConfig) -> None:
+        """Keeps the config of the run."""
+        write_text(self.config_file, dump(config))
+
+    def discard_unused(self) -> None:
+        """Takes away a folder in which no run got under way."""
+        if [path.name for path in self.path.iterdir()] == [self.config_file.name]:
+            self.config_file.unlink()
+            self.path.rmdir()
+
     def newest_checkpoint(self) -> Path | None:
         """The last complete checkpoint."""
         found = list(checkpoint_steps(self.checkpoints).values())
@@ -102,13 +115,8 @@ def new_run(config: TrainConfig) -> RunFolder:
         InputError: the folder asked for already holds something.
         MachineError: it can't be made.
     """
-    folder = config.output.folder
-    if folder is None:
-        stem = Path("runs") / config.subject.class_noun.replace(" ", "-").replace("/", "-")
-        number = 1
-        while (folder := stem.with_name(f"{stem.name}-{number}")).exists():
-            number += 1
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    folder = config.output.folder or _next_folder(config.subject.class_noun)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             f"{folder} already exists and is not empty.",
             f"Type lorabooth train --resume {folder} to go on with it, or choose another output.folder.",
@@ -118,8 +126,14 @@ def new_run(config: TrainConfig) -> RunFolder:
     except OSError as error:
         raise disk_fault(folder, error) from error
     run = RunFolder(folder)
-    write_text(run.config_file, dump(config))
+    run.record(config)
     return run
+
+
+def _next_folder(class_noun: str) -> Path:
+    stem = class_noun.replace(" ", "-").replace("/", "-")
+    numbers = itertools.count(1)
+    return next(folder for n in numbers if not (folder := Path("runs") / f"{stem}-{n}").exists())
 
 
 FIXED = ("model", "subject", "prior", "lora", "objective", "optimizer", "training", "ema")
@@ -138,12 +152,12 @@ def resumed_config(run: RunFolder, overrides: list[str]) -> TrainConfig:
         changed = [k for k in before if before[k] != after[k] and f"{section}.{k}" != "training.steps"]
         if changed:
             raise InputError(
-                f"{run.path} was started with {section}.{changed[0]}={before[changed[0]]}; a resumed run can't change it.",
+                f"{run.path} was started with {section}.{changed[0]}={before[changed[0]]}; resuming can't change it.",
                 "Leave it out, or start a new run. training.steps, sampling.* and output.* may change.",
             )
     if new.training.steps != old.training.steps and old.optimizer.schedule != "constant":
         raise InputError(
-            f"The {old.optimizer.schedule} schedule of {run.path} ends at step {old.training.steps}; another length would change its steps.",
-            "Only runs with a constant schedule can be made longer.",
+            f"The {old.optimizer.schedule} schedule of {run.path} ends at step {old.training.steps}.",
+            "Another length would change the steps already made; only constant schedules can be made longer.",
         )
     return new

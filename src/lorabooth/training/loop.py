@@ -70,6 +70,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.average:
             self.average.load_state_dict(state["average"])
+            self.average.to(self.engine.device)
         if state["scaler"]:
             self.engine.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
@@ -88,14 +89,22 @@ def train(trainer: Trainer) -> Iterator[StepEvent]:
         trainer.step += 1
         total, instance, prior = engine.mean(torch.stack([torch.stack(loss) for loss in losses]).mean(0)).tolist()
         if not total < float("inf"):
-            raise MachineError(f"The loss became {total} at step {trainer.step}.", "Try a lower optimizer.learning_rate or training.precision=fp32.")
+            raise MachineError(
+                f"The loss became {total} at step {trainer.step}.",
+                "Try a lower optimizer.learning_rate or training.precision=fp32.",
+            )
         yield StepEvent(trainer.step, total, instance, prior, trainer.optimizer.param_groups[0]["lr"], norm)
 
 
 def _micro_batch(trainer: Trainer, micro: int) -> Losses:
     s, engine, family = trainer.settings, trainer.engine, trainer.family
     positions = positions_of(
-        trainer.step, micro, engine.rank, batch_size=s.batch_size, accumulation=s.accumulation, processes=engine.processes
+        trainer.step,
+        micro,
+        engine.rank,
+        batch_size=s.batch_size,
+        accumulation=s.accumulation,
+        processes=engine.processes,
     )
     draws = trainer.dataset.micro_batch(positions)
     torch.manual_seed(derived_seed(s.seed, positions.start, "dropout"))

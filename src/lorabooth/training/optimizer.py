@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 
@@ -18,12 +19,24 @@ class Group(TypedDict):
     lr: float
 
 
-def build_optimizer(name: str, groups: Sequence[Group], *, betas: tuple[float, float], weight_decay: float, epsilon: float, warmup_steps: int) -> torch.optim.Optimizer:
-    """An optimizer over the groups.
+def build_optimizer(
+    name: str,
+    groups: Sequence[Group],
+    *,
+    betas: tuple[float, float],
+    weight_decay: float,
+    epsilon: float,
+) -> torch.optim.Optimizer:
+    """An optimizer over the groups; warm-up is the affair of ``learning_rate_factor``.
 
     Raises:
-        InputError: the package that brings it is missing or does not work here.
+        InputError: the package that brings it is missing or does not work here, or it can't take these rates.
     """
+    if name == "prodigy" and len({group["lr"] for group in groups}) > 1:
+        raise InputError(
+            "Prodigy adapts one rate for all; optimizer.learning_rate and optimizer.text_encoder_learning_rate differ.",
+            "Type optimizer.learning_rate=1 optimizer.text_encoder_learning_rate=1.",
+        )
     common: dict[str, Any] = {"betas": betas, "weight_decay": weight_decay}
     if name == "adamw":
         return torch.optim.AdamW(groups, eps=epsilon, **common)  # type: ignore[arg-type]
@@ -31,19 +44,29 @@ def build_optimizer(name: str, groups: Sequence[Group], *, betas: tuple[float, f
         return torch.optim.Adafactor(groups, weight_decay=weight_decay)  # type: ignore[arg-type]
     module, kind, extra = {
         "adamw8bit": ("bitsandbytes.optim", "AdamW8bit", {"eps": epsilon}),
-        "prodigy": ("prodigyopt", "Prodigy", {"eps": epsilon, "safeguard_warmup": True, "use_bias_correction": True, "decouple": True}),
-        "schedulefree": ("schedulefree", "AdamWScheduleFree", {"eps": epsilon, "warmup_steps": warmup_steps}),
+        "prodigy": (
+            "prodigyopt",
+            "Prodigy",
+            {"eps": epsilon, "safeguard_warmup": True, "use_bias_correction": True, "decouple": True},
+        ),
+        "schedulefree": ("schedulefree", "AdamWScheduleFree", {"eps": epsilon}),
     }[name]
     try:
         loaded = __import__(module, fromlist=[kind])
     except (ImportError, RuntimeError, OSError) as error:
         package = {"adamw8bit": "bitsandbytes", "prodigy": "prodigyopt", "schedulefree": "schedulefree"}[name]
-        raise InputError(f"optimizer.name={name} needs the package {package}, which does not load here: {error}.", f"Type pip install {package}, or optimizer.name=adamw.") from error
-    built: torch.optim.Optimizer = getattr(loaded, kind)([dict(g) for g in groups], **common, **extra)
+        raise InputError(
+            f"optimizer.name={name} needs the package {package}, which does not load here: {error}.",
+            f"Type pip install {package}, or optimizer.name=adamw.",
+        ) from error
+    with contextlib.redirect_stdout(None):  # Prodigy prints how it decays
+        built: torch.optim.Optimizer = getattr(loaded, kind)([dict(g) for g in groups], **common, **extra)
     return built
 
 
-def learning_rate_factor(schedule: str, *, steps: int, warmup_steps: int, cycles: float, power: float) -> Callable[[int], float]:
+def learning_rate_factor(
+    schedule: str, *, steps: int, warmup_steps: int, cycles: float, power: float
+) -> Callable[[int], float]:
     """The share of the peak rate at each step, by diffusers' ``get_scheduler``.
 
     Only its function of the step is used, so that no state has to be kept for resuming.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
 
 from lorabooth import families
 from lorabooth.config import TrainConfig
-from lorabooth.data.cache import Encoder, Store, default_folder
+from lorabooth.data.cache import Encoder, Store, default_folder, digest
 from lorabooth.data.class_images import ClassImageSettings, fill, open_set
 from lorabooth.data.dataset import Draw, DreamBoothDataset, Example
 from lorabooth.data.photos import PhotoFolder, augmentations, pixels, read_photos
@@ -36,7 +37,10 @@ class Subject:
 
     def examples(self) -> list[Example]:
         """Each photo with its prompt."""
-        return [Example(p.sha256, prompt, partial(pixels, p)) for p, prompt in zip(self.folder.photos, self.prompts, strict=True)]
+        return [
+            Example(p.sha256, prompt, partial(pixels, p))
+            for p, prompt in zip(self.folder.photos, self.prompts, strict=True)
+        ]
 
 
 def read_subject(config: TrainConfig) -> Subject:
@@ -55,9 +59,14 @@ def read_subject(config: TrainConfig) -> Subject:
 def load_family(config: TrainConfig, engine: Engine) -> Family:
     """The base model of the config, on the engine's device and in its number format."""
     return families.load(
-        config.model.base, revision=config.model.revision, variant=config.model.variant,
-        prediction=config.model.prediction_type, dtype=engine.dtype, device=engine.device,
-        snr_gamma=config.objective.snr_gamma, zero_terminal_snr=config.objective.zero_terminal_snr,
+        config.model.base,
+        revision=config.model.revision,
+        variant=config.model.variant,
+        prediction=config.model.prediction_type,
+        dtype=engine.dtype,
+        device=engine.device,
+        snr_gamma=config.objective.snr_gamma,
+        zero_terminal_snr=config.objective.zero_terminal_snr,
     )
 
 
@@ -68,22 +77,33 @@ def resolution_of(config: TrainConfig, family: Family) -> int:
     return size
 
 
-def class_examples(config: TrainConfig, family: Family, engine: Engine) -> Iterator[ClassImagesEvent | list[Example]]:
-    """Draws what the class-image set lacks, reporting progress; the last item is the list of examples."""
+def class_examples(
+    config: TrainConfig, family: Family, engine: Engine, stop: Callable[[], bool]
+) -> Iterator[ClassImagesEvent | list[Example]]:
+    """Draws what the class-image set lacks, reporting progress; the last item is the list of examples.
+
+    There is no list where ``stop`` asked to end early.
+    """
     if not config.with_prior:
         yield []
         return
     size = resolution_of(config, family)
     settings = ClassImageSettings(
-        prompt=config.class_prompt, base=family.source.name, fingerprint=family.fingerprint("denoiser"),
+        prompt=config.class_prompt,
+        base=family.source.name,
+        fingerprint=digest(*(family.fingerprint(part) for part in ("denoiser", "autoencoder", "text"))),
         sampler=Sampler(steps=config.prior.steps, guidance_scale=config.prior.guidance_scale, width=size, height=size),
-        precision=str(engine.dtype).removeprefix("torch."), batch_size=config.prior.batch_size,
+        precision=str(engine.dtype).removeprefix("torch."),
+        batch_size=config.prior.batch_size,
     )
     images = open_set(config.prior.folder or default_folder() / "class-images", settings, config.prior.images)
     if engine.is_main:
         for ready, wanted in fill(images, lambda: family):
             yield ClassImagesEvent(ready, wanted)
-    engine.wait()
+            if stop():
+                break
+    if engine.any(stop()):
+        return
     yield [Example(sha, settings.prompt, partial(_read, path)) for path, sha in images.files()]
 
 
@@ -96,7 +116,9 @@ def encode(config: TrainConfig, family: Family, dataset: DreamBoothDataset) -> E
     """The encoder with everything already in its cache; encoders that are not trained are freed."""
     live = config.lora.text_encoder
     folder = default_folder() / "encoded" if config.training.cache else None
-    encoder = Encoder(family, resolution_of(config, family), Store(folder), config.training.seed, config.training.cache, live)
+    encoder = Encoder(
+        family, resolution_of(config, family), Store(folder), config.training.seed, config.training.cache, live
+    )
     variants = augmentations(config.subject.crop, config.subject.flip)
     encoder.warm([Draw(0, "instance", e, a) for e in dataset.instances for a in variants])
     encoder.warm([Draw(0, "class", e, augmentations("center", False)[0]) for e in dataset.classes])
@@ -115,15 +137,22 @@ def attach_adapter(config: TrainConfig, family: Family) -> Adapter:
         targets["text_encoder"] = tuple(family.lora_targets["text_encoder"])
     if config.training.gradient_checkpointing:
         for module in modules.values():
-            enable = getattr(module, "enable_gradient_checkpointing", None) or module.gradient_checkpointing_enable
+            enable: Any = getattr(module, "enable_gradient_checkpointing", None) or module.gradient_checkpointing_enable
             enable()
     return attach(
-        modules, targets, ranks={"denoiser": lora.rank, "text_encoder": lora.text_encoder_rank or lora.rank},
-        alpha=lora.alpha, dropout=lora.dropout, init=lora.init, seed=config.training.seed,
+        modules,
+        targets,
+        ranks={"denoiser": lora.rank, "text_encoder": lora.text_encoder_rank or lora.rank},
+        alpha=lora.alpha,
+        dropout=lora.dropout,
+        init=lora.init,
+        seed=config.training.seed,
     )
 
 
-def build_trainer(config: TrainConfig, family: Family, dataset: DreamBoothDataset, encoder: Encoder, engine: Engine) -> Trainer:
+def build_trainer(
+    config: TrainConfig, family: Family, dataset: DreamBoothDataset, encoder: Encoder, engine: Engine
+) -> Trainer:
     """Adapter, optimizer, schedule and average around a family and its data."""
     o, t = config.optimizer, config.training
     adapter = attach_adapter(config, family)
@@ -131,19 +160,38 @@ def build_trainer(config: TrainConfig, family: Family, dataset: DreamBoothDatase
     rates = {"denoiser": o.learning_rate * per_step, "text_encoder": o.text_encoder_learning_rate * per_step}
     groups = [Group(params=adapter.parameters(part), lr=rates[part]) for part in adapter.modules]
     optimizer = build_optimizer(
-        o.name, groups, betas=(o.beta1, o.beta2), weight_decay=o.weight_decay, epsilon=o.epsilon, warmup_steps=o.warmup_steps
+        o.name,
+        groups,
+        betas=(o.beta1, o.beta2),
+        weight_decay=o.weight_decay,
+        epsilon=o.epsilon,
     )
-    factor = learning_rate_factor(o.schedule, steps=t.steps, warmup_steps=o.warmup_steps, cycles=o.cycles, power=o.power)
+    factor = learning_rate_factor(
+        o.schedule, steps=t.steps, warmup_steps=o.warmup_steps, cycles=o.cycles, power=o.power
+    )
     settings = LoopSettings(
-        t.steps, t.batch_size, t.gradient_accumulation, t.seed, config.prior.weight, config.objective.noise_offset, o.max_grad_norm
+        t.steps,
+        t.batch_size,
+        t.gradient_accumulation,
+        t.seed,
+        config.prior.weight,
+        config.objective.noise_offset,
+        o.max_grad_norm,
     )
-    trainer = Trainer(family, adapter, encoder, dataset, optimizer, [rates[p] for p in adapter.modules], factor, engine, settings)
+    trainer = Trainer(
+        family, adapter, encoder, dataset, optimizer, [rates[p] for p in adapter.modules], factor, engine, settings
+    )
     if config.ema.enabled:
         from diffusers.training_utils import EMAModel
 
         e = config.ema
         trainer.average = EMAModel(
-            trainer.parameters, decay=e.max_value, min_decay=e.min_value, use_ema_warmup=True, inv_gamma=e.inv_gamma, power=e.power
+            trainer.parameters,
+            decay=e.max_value,
+            min_decay=e.min_value,
+            use_ema_warmup=True,
+            inv_gamma=e.inv_gamma,
+            power=e.power,
         )
     return trainer
 

@@ -13,8 +13,8 @@ from lorabooth.training.events import StepEvent
 class Trackers:
     """Passes each step's numbers to the trackers; only the main process does anything."""
 
-    def __init__(self, run: Path, config: TrainConfig, active: bool) -> None:
-        self.run, self.config, self.active = run, config, active
+    def __init__(self, run: Path, config: TrainConfig, step: int, *, active: bool) -> None:
+        self.run, self.config, self.step, self.active = run, config, step, active
         self.open: list[Any] = []
 
     def __enter__(self) -> Trackers:
@@ -26,7 +26,7 @@ class Trackers:
         if self.active:
             from torch.utils.tensorboard.writer import SummaryWriter
 
-            self._board = SummaryWriter(str(self.run / "logs"))  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(self.run / "logs"), purge_step=self.step + 1)
             self.open = [self._tracker(name) for name in self.config.output.trackers]
         return self
 
@@ -39,7 +39,9 @@ class Trackers:
             tracker.start()
             tracker.store_init_configuration(self.config.model_dump(mode="json"))
         except ImportError as error:
-            raise InputError(f"output.trackers names {name}, which is not installed.", f"Type pip install {name}.") from error
+            raise InputError(
+                f"output.trackers names {name}, which is not installed.", f"Type pip install {name}."
+            ) from error
         return tracker
 
     def log(self, event: StepEvent) -> None:
@@ -47,17 +49,20 @@ class Trackers:
         if not self.active:
             return
         values = {
-            "loss/total": event.loss, "loss/instance": event.instance_loss, "loss/prior": event.prior_loss,
-            "learning_rate": event.learning_rate, "grad_norm": event.grad_norm,
+            "loss/total": event.loss,
+            "loss/instance": event.instance_loss,
+            "loss/prior": event.prior_loss,
+            "learning_rate": event.learning_rate,
+            "grad_norm": event.grad_norm,
         }
         for name, value in values.items():
-            self._board.add_scalar(name, value, event.step)  # type: ignore[no-untyped-call]
+            self._board.add_scalar(name, value, event.step)
         for tracker in self.open:
             tracker.log(values, step=event.step)
 
     def __exit__(self, *_: object) -> None:
         """Flushes and closes."""
         if self.active:
-            self._board.close()  # type: ignore[no-untyped-call]
+            self._board.close()
             for tracker in self.open:
                 tracker.finish()

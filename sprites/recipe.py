@@ -29,6 +29,7 @@ class Recipe:
     autoencoder_pictures: int = 145_000
     text_pictures: int = 90_000
     denoiser_pictures: int = 300_000
+    judge_pictures: int = 200_000
 
     def stages(self) -> dict[str, Stage]:
         """All stages by name."""
@@ -37,7 +38,11 @@ class Recipe:
         text = Stage("text", {"pictures": self.text_pictures}, (world,))
         latent = Stage("latents", {}, (vae,))
         unet = Stage("denoiser", {}, (latent, text))
-        return {stage.name: stage for stage in (world, vae, text, latent, unet)}
+        other = Stage(
+            "judge-world", {"world": self.world, "pool": self.pool, "seed": self.pool_seed + 1, "size": self.size}
+        )
+        judge = Stage("judge", {"pictures": self.judge_pictures}, (other,))
+        return {stage.name: stage for stage in (world, vae, text, latent, unet, other, judge)}
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,21 @@ class Kitchen:
         """The rendered pool."""
         return Pool(self.place("world"))
 
-    def make_world(self) -> bool:
-        """Renders the pool."""
+    def make_world(self, name: str = "world") -> bool:
+        """Renders the pool of a world stage."""
         from sprites.world.pool import render_pool
         from sprites.world.settings import WORLDS
 
-        r = self.recipe
-        render_pool(self.place("world"), WORLDS[r.world], r.pool, r.pool_seed, r.size)
+        s = self.stages[name].settings
+        render_pool(self.place(name), WORLDS[s["world"]], s["pool"], s["seed"], s["size"], art=self.work / "art.npz")
         return True
+
+    def make_judge(self) -> bool:
+        """Trains the judge on renders of its own, a third of them spoiled."""
+        plan = contrastive.plan(self.recipe.judge_pictures, self.minutes)
+        return contrastive.train(
+            Pool(self.place("judge-world")), self.tokenizer(), self.place("judge"), plan, spoiled=0.33
+        )
 
     def make_autoencoder(self) -> bool:
         """Trains the autoencoder."""
@@ -120,25 +132,32 @@ class Kitchen:
         return model.eval().requires_grad_(False)
 
     def run(self, until: str) -> bool:
-        """Makes every unfinished stage up to ``until``; False when the time budget ended first."""
+        """Makes the stage ``until`` and whatever it needs; False when the time budget ended first."""
         steps: dict[str, Callable[[], bool]] = {
             "world": self.make_world,
             "autoencoder": self.make_autoencoder,
             "latents": self.make_latents,
             "text": self.make_text,
             "denoiser": self.make_denoiser,
+            "judge-world": lambda: self.make_world("judge-world"),
+            "judge": self.make_judge,
         }
-        for name, make in steps.items():
+        for name in [*needed(self.stages[until]), until]:
             stage = self.stages[name]
-            if not stage.finished(self.work):
-                started = time.monotonic()
-                if not make():
-                    return False
-                if name != "denoiser":
-                    stage.finish(self.work, seconds=round(time.monotonic() - started))
-            if name == until:
-                return True
+            if stage.finished(self.work):
+                continue
+            started = time.monotonic()
+            if not steps[name]():
+                return False
+            if name != "denoiser":
+                stage.finish(self.work, seconds=round(time.monotonic() - started))
         return True
+
+
+def needed(stage: Stage) -> list[str]:
+    """Names of the stages before a stage, in the order of making."""
+    names = [name for before in stage.needs for name in [*needed(before), before.name]]
+    return list(dict.fromkeys(names))
 
 
 def _averaged(folder: Path) -> dict[str, torch.Tensor]:

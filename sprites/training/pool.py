@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-
-class Record(NamedTuple):
-    """What one picture shows."""
-
-    caption: str
-    class_noun: str
-    style: str
-    context: str
+from sprites.world.record import Record
 
 
 class Pool:

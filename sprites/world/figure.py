@@ -27,8 +27,8 @@ class Head(NamedTuple):
 class Figure:
     """A sprite, uint8 RGBA [128, 128, 4] with straight alpha, and its smaller copies."""
 
-    def __init__(self, pixels: NDArray[np.uint8], *, is_face: bool = False, is_alive: bool = False) -> None:
-        self.pixels, self.is_face, self.is_alive = pixels, is_face, is_alive
+    def __init__(self, pixels: NDArray[np.uint8], *, is_face: bool = False) -> None:
+        self.pixels, self.is_face = pixels, is_face
         self._copies: dict[int, Image.Image] = {}
 
     def at(self, pixels: float, changes: Sequence[Change] = ()) -> Image.Image:

@@ -62,7 +62,7 @@ class World:
 def figure_of(art: Art, index: int) -> Figure:
     """The figure of sprite ``index``."""
     sprite = art.sprites[index]
-    return Figure(art.pixels[index], is_face=sprite.is_face, is_alive=sprite.is_alive)
+    return Figure(art.pixels[index], is_face=sprite.is_face)
 
 
 def cast_of(art: Art, settings: WorldSettings) -> Cast:

@@ -64,7 +64,7 @@ def what_to_look_at(config: TrainConfig, grid: Path, output: Path) -> list[str]:
         "in the place asked for.",
         f"2. The last row asks for a {noun} without “{identifier}”: it should still be any {noun}. "
         "That is prior preservation.",
-        f"3. Next: lorabooth generate {output} --prompt “a photo of {identifier} {noun} in a room”, "
+        f"3. Next: lorabooth generate {output} --prompt “{config.subject.prompt} in a room”, "
         "or your own photos: lorabooth train PHOTOS --class-noun dog",
     ]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -25,6 +24,9 @@ from lorabooth.training.engine import Engine
 from lorabooth.training.events import ClassImagesEvent
 from lorabooth.training.loop import LoopSettings, Trainer
 from lorabooth.training.optimizer import Group, build_optimizer, learning_rate_factor
+
+RECOMPUTE = ("enable_gradient_checkpointing", "activation_checkpointing_enable", "gradient_checkpointing_enable")
+"""How diffusers, transformers and older transformers call it."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,7 @@ def attach_adapter(config: TrainConfig, family: Family) -> Adapter:
         targets["text_encoder"] = tuple(family.lora_targets["text_encoder"])
     if config.training.gradient_checkpointing:
         for module in modules.values():
-            enable: Any = getattr(module, "enable_gradient_checkpointing", None) or module.gradient_checkpointing_enable
-            enable()
+            next(getattr(module, name) for name in RECOMPUTE if hasattr(module, name))()
     return attach(
         modules,
         targets,

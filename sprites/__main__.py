@@ -14,6 +14,8 @@ from sprites.world.settings import WORLDS
 from sprites.world.world import World
 
 Arguments = argparse.Namespace
+STAGES = ("world", "autoencoder", "latents", "text", "denoiser", "judge-world", "judge")
+MODEL = Path("src/lorabooth/builtin/sprites")
 
 
 def make_art(arguments: Arguments) -> None:
@@ -62,6 +64,32 @@ def make_sheet(arguments: Arguments) -> None:
     print(file)
 
 
+def make_stage(arguments: Arguments) -> None:
+    """Makes a stage of the recipe and what it needs, going on where the last call stopped."""
+    from sprites.recipe import Kitchen, Recipe
+
+    recipe = Recipe(world=arguments.world, **({"denoiser_pictures": arguments.pictures} if arguments.pictures else {}))
+    kitchen = Kitchen(recipe, arguments.work, arguments.minutes)
+    done = kitchen.run(arguments.stage)
+    print(f"{kitchen.place(arguments.stage)}: {'finished' if done else 'to be gone on with'}")
+
+
+def make_model(arguments: Arguments) -> None:
+    """Writes the trained parts as a diffusers folder."""
+    from sprites.recipe import Kitchen, Recipe
+
+    Kitchen(Recipe(world=arguments.world), arguments.work, 0).assemble(arguments.output)
+    print(arguments.output)
+
+
+def make_all(arguments: Arguments) -> None:
+    """The whole recipe: art, every stage, the model folder."""
+    if not art_file(arguments.work).exists():
+        make_art(arguments)
+    make_stage(arguments)
+    make_model(arguments)
+
+
 def art_file(work: Path) -> Path:
     """Where the art lies in a work folder."""
     return work / "art.npz"
@@ -86,6 +114,18 @@ def parser() -> argparse.ArgumentParser:
     subjects.add_argument("--demo", type=Path, metavar="FOLDER", help="write the demo subject's photos there too")
     subjects.set_defaults(world="small")
     add_world_options(add_command(commands, "sheet", make_sheet), number=100)
+    stage = add_command(commands, "make", make_stage)
+    stage.add_argument("stage", choices=STAGES)
+    model = add_command(commands, "assemble", make_model)
+    everything = add_command(commands, "all", make_all)
+    everything.set_defaults(stage="denoiser")
+    for command in (stage, model, everything):
+        command.add_argument("--world", choices=sorted(WORLDS), default="small", help="default: %(default)s")
+    for command in (stage, everything):
+        command.add_argument("--minutes", type=float, default=1e9, help="time budget of a stage (default: none)")
+        command.add_argument("--pictures", type=int, help="pictures that the denoiser sees")
+    for command in (model, everything):
+        command.add_argument("--output", type=Path, default=MODEL, help="default: %(default)s")
     return top
 
 

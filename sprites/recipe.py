@@ -27,7 +27,7 @@ class Recipe:
     pool_seed: int = 11
     size: int = 64
     autoencoder_pictures: int = 145_000
-    text_pictures: int = 90_000
+    text_pictures: int = 66_000
     denoiser_pictures: int = 300_000
     judge_pictures: int = 200_000
 
@@ -130,6 +130,12 @@ class Kitchen:
         model = denoiser.build()
         model.load_state_dict(_averaged(self.place("denoiser")))
         return model.eval().requires_grad_(False)
+
+    def assemble(self, folder: Path) -> None:
+        """Writes the trained parts as a diffusers folder."""
+        from sprites.assemble import assemble
+
+        assemble(folder, vae=self.autoencoder(), text=self.text_encoder(), tokenizer=self.tokenizer(), unet=self.unet())
 
     def run(self, until: str) -> bool:
         """Makes the stage ``until`` and whatever it needs; False when the time budget ended first."""

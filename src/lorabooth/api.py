@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,7 @@ class GridPlan:
     precision: str = "auto"
     revision: str | None = None
     variant: str | None = None
+    prediction: str | None = None
     title: str = ""
 
 
@@ -134,7 +136,8 @@ def plan_for_run(run: Path, checkpoints: Sequence[str], scales: Sequence[float],
                 Adapted(label if scale == 1 else f"{label} × {scale:g}", found[name], scale) for scale in scales
             ]
     model = config.model
-    return GridPlan(base=model.base, loras=tuple(columns), revision=model.revision, variant=model.variant, **options)
+    source = {"revision": model.revision, "variant": model.variant, "prediction": model.prediction_type}
+    return GridPlan(base=model.base, loras=tuple(columns), **source, **options)
 
 
 def load_plan(path: Path) -> GridPlan:
@@ -166,45 +169,58 @@ def generate(plan: GridPlan, folder: Path, *, singles: bool = True) -> Generated
     """
     engine = Engine(plan.precision)
     family = families.load(
-        plan.base, revision=plan.revision, variant=plan.variant, dtype=engine.dtype, device=engine.device
+        plan.base,
+        revision=plan.revision,
+        variant=plan.variant,
+        prediction=plan.prediction,
+        dtype=engine.dtype,
+        device=engine.device,
     )
     width, height = plan.width or family.resolution, plan.height or family.resolution
     check_size(family, width, height)
     sampler = Sampler(plan.steps, plan.guidance_scale, plan.scheduler, plan.negative_prompt, width, height)
     wanted = requests(plan.prompts, plan.seeds)
-    columns = [
-        draw_column(family, adapted, wanted, sampler) for adapted in plan.loras or (Adapted("base model", None),)
-    ]
-    pictures = []
+    loras = plan.loras or (Adapted("base model", None),)
+    columns = [draw_column(family, adapted, wanted, sampler) for adapted in loras]
+    pictures: list[Path] = []
     if singles:
-        for adapted, column in zip(plan.loras or (Adapted("base model", None),), columns, strict=True):
+        for adapted, column in zip(loras, columns, strict=True):
+            info = _picture_info(plan, adapted)
             for request, picture in zip(wanted, column, strict=True):
-                name = f"{_slug(adapted.label)}-{_slug(request.prompt)}-{request.seed}.png"
-                info = {
-                    "prompt": request.prompt,
-                    "seed": str(request.seed),
-                    "base": plan.base,
-                    "lora": adapted.label,
-                    "steps": str(plan.steps),
-                    "guidance_scale": str(plan.guidance_scale),
-                    "scheduler": plan.scheduler,
-                    "negative_prompt": plan.negative_prompt,
-                    "lora_sha256": _digest(adapted.file),
-                }
-                save_png(picture, folder / name, info)
-                pictures.append(folder / name)
+                name = f"{_slug(adapted.label)}-{_slug(request.prompt)}-{request.seed}"
+                pictures.append(_free(folder / f"{name}.png", pictures))
+                save_png(picture, pictures[-1], {"prompt": request.prompt, "seed": str(request.seed), **info})
     rows = [list(row) for row in zip(*columns, strict=True)]
     several = len(plan.seeds) > 1
     labels = [f"{r.prompt} · seed {r.seed}" if several else r.prompt for r in wanted]
     grid = draw_grid(
         rows,
         row_labels=labels,
-        column_labels=[a.label for a in plan.loras or (Adapted("base model", None),)],
+        column_labels=[adapted.label for adapted in loras],
         title=plan.title,
     )
     save_png(grid, folder / "grid.png", {"plan": plan_text(plan)})
     write_text(folder / "grid.json", plan_text(plan))
     return GeneratedGrid(folder / "grid.png", tuple(pictures))
+
+
+def _picture_info(plan: GridPlan, adapted: Adapted) -> dict[str, str]:
+    return {
+        "base": plan.base,
+        "lora": adapted.label,
+        "lora_scale": str(adapted.scale),
+        "lora_sha256": _digest(adapted.file),
+        "steps": str(plan.steps),
+        "guidance_scale": str(plan.guidance_scale),
+        "scheduler": plan.scheduler,
+        "negative_prompt": plan.negative_prompt,
+    }
+
+
+def _free(path: Path, taken: Sequence[Path]) -> Path:
+    """The path, numbered where another picture of this grid has it."""
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return path if path not in taken else next(name for name in names if name not in taken)
 
 
 def plan_text(plan: GridPlan) -> str:
@@ -226,17 +242,18 @@ def draw_column(
     check_fits(facts, family.source.name, family.fingerprint("denoiser"), adapted.file)
     pipeline = family.pipeline()
     try:
-        pipeline.load_lora_weights(
-            adapted.file.parent, weight_name=adapted.file.name, adapter_name="drawn", local_files_only=True
-        )
+        _load_lora(pipeline, adapted.file, family.source.name)
         pipeline.set_adapters(["drawn"], [adapted.scale])
         return list(draw(family, wanted, sampler))
-    except (ValueError, RuntimeError, KeyError) as error:
-        raise InputError(
-            f"{adapted.file} does not load on {family.source.name}: {str(error).splitlines()[0]}"
-        ) from error
     finally:
         pipeline.unload_lora_weights()
+
+
+def _load_lora(pipeline: Any, file: Path, base: str) -> None:
+    try:
+        pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name="drawn", local_files_only=True)
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise InputError(f"{file} does not load on {base}: {str(error).splitlines()[0]}") from error
 
 
 def _slug(text: str) -> str:

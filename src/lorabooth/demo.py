@@ -60,12 +60,12 @@ def what_to_look_at(config: TrainConfig, grid: Path, output: Path) -> list[str]:
     noun, identifier = config.subject.class_noun, config.subject.identifier
     return [
         f"grid       {grid}",
-        "1. Rows two and three are the same prompts and noise before and after: the subject of the photos should appear, "
-        "in the place asked for.",
+        "1. Rows two and three are the same prompts and noise before and after training: "
+        "the subject of the photos should appear, in the place asked for.",
         f"2. The last row asks for a {noun} without “{identifier}”: it should still be any {noun}. "
         "That is prior preservation.",
-        f"3. Next: lorabooth generate {output} --prompt “{config.subject.prompt} in a room”, "
-        "or your own photos: lorabooth train PHOTOS --class-noun dog",
+        f"3. Next: lorabooth generate {output} --prompt “{config.subject.prompt} in a room” "
+        "or, for your own photos, lorabooth train PHOTOS --class-noun dog",
     ]
 
 

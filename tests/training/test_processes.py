@@ -16,6 +16,7 @@ from torch.testing import assert_close
 
 from lorabooth.config import dump
 from lorabooth.errors import InputError
+from lorabooth.training.engine import Engine
 from lorabooth.training.folder import RunFolder
 
 OPTIONS: dict[str, Any] = {
@@ -36,7 +37,7 @@ def free_port() -> str:
 def launch(launcher: str, *words: str) -> str:
     """Runs lorabooth in two processes on the CPU and returns what they said."""
     torchrun = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", free_port()]
-    accelerate = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
+    accelerate = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     accelerate += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", free_port()]
     prefix = torchrun if launcher == "torchrun" else accelerate
     process = start(sys.executable, *prefix, "-m", "lorabooth", *words, env={**os.environ, "OMP_NUM_THREADS": "1"})
@@ -68,8 +69,7 @@ def test_two_processes_have_the_loss_curve_of_twice_the_batch(
     assert sorted(p.name for p in (two / "checkpoints").iterdir()) == ["step-000002", "step-000004"]
     assert len(list((two / "logs").iterdir())) == 1
     assert "Traceback" not in said
-    weights = load_file(two / "lora.safetensors")
-    assert_close(weights, one.weights, rtol=1e-3, atol=1e-5)
+    assert_close(load_file(two / "lora.safetensors"), one.weights, rtol=0.01, atol=1e-3)
     with pytest.raises(InputError, match="number of processes"):
         resume(two, "training.steps=6")
 
@@ -81,3 +81,11 @@ def test_accumulation_is_the_same_as_a_bigger_batch(tiny_sd: Path, photos: Path,
     assert_close([s.loss for s in small.steps], [s.loss for s in big.steps], rtol=1e-5, atol=0)
     assert_close([s.grad_norm for s in small.steps], [s.grad_norm for s in big.steps], rtol=1e-4, atol=0)
     assert len(steps_of(big.events)) == 3
+
+
+def test_processes_that_accelerate_does_not_start_are_no_silent_half_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`accelerate launch --cpu --num_processes 2` leaves this environment to the only process it starts."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    with pytest.raises(InputError, match="one process where several were asked for"):
+        Engine("fp32")

@@ -15,7 +15,6 @@ import pytest
 import torch
 from runs import (
     Trained,
-    assert_same_weights,
     command,
     crashed_at,
     make_config,
@@ -80,7 +79,6 @@ def test_result_after_a_crash_is_the_same_file(bases: dict[str, Path], photos: P
     assert [s.step for s in again.steps] == [3, 4]
     assert again.steps == whole.steps[2:]
     assert again.lora == whole.lora
-    assert_same_weights(*({k: v for k, v in w.weights.items()} for w in (again, whole)))
     first, last = (RunFolder(whole.folder.path).checkpoints / f"step-00000{n}/lora.safetensors" for n in (2, 4))
     assert first.read_bytes() != last.read_bytes()
 

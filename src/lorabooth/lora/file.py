@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,16 @@ def read_lora(path: Path) -> tuple[dict[str, Tensor], LoraFacts | None]:
         raise InputError(f"There is no LoRA file {path}.") from error
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is no whole safetensors file: {error}.") from error
-    ours = metadata.get(OURS)
-    return state, LoraFacts(**json.loads(ours)) if ours else None
+    return state, _facts(metadata.get(OURS, "null"))
+
+
+def _facts(text: str) -> LoraFacts | None:
+    """The facts that this version knows; a newer one may have written more."""
+    try:
+        values = json.loads(text)
+        return LoraFacts(**{item.name: values[item.name] for item in fields(LoraFacts)})
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def check_fits(facts: LoraFacts | None, base: str, fingerprint: str, path: Path) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import io
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from lorabooth.errors import InputError
-from lorabooth.files import disk_fault
+from lorabooth.files import disk_fault, write_atomic
 
 STATE = "state.pt"
 LORA = "lora.safetensors"
@@ -41,16 +41,21 @@ def write_checkpoint(folder: Path, step: int, state: dict[str, Any], write_lora:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         write_lora(temporary / LORA)
-        with (temporary / STATE).open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+        write_atomic(temporary / STATE, lambda file: _save(state, file))
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise disk_fault(final, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return final
+
+
+def _save(state: dict[str, Any], file: BinaryIO) -> None:
+    # Through memory: torch tells a full disk as a RuntimeError of its own.
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    file.write(buffer.getbuffer())
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -71,6 +72,12 @@ class Engine:
         )
         self.device = self.accelerator.device
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
+        if self.processes == 1 and {"ACCELERATE_USE_CPU", "MASTER_ADDR"} <= os.environ.keys():
+            raise InputError(
+                "accelerate launch --cpu started one process where several were asked for: without MPI it can't do more.",
+                "Type accelerate launch --multi_gpu --num_processes 2 -m lorabooth train …, which works on CPUs too, "
+                "or torchrun --nproc_per_node 2 -m lorabooth train …",
+            )
 
     @property
     def is_main(self) -> bool:

@@ -1,0 +1,1 @@
+"""Speed and memory, measured beside the diffusers script: `python -m benchmarks`."""

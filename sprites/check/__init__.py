@@ -1,0 +1,1 @@
+"""Measures a model folder against the bars of the embedded base model."""

@@ -14,8 +14,9 @@ from sprites.world.settings import WORLDS
 from sprites.world.world import World
 
 Arguments = argparse.Namespace
-STAGES = ("world", "autoencoder", "latents", "text", "denoiser", "judge-world", "judge")
+STAGES = ("world", "autoencoder", "latents", "text", "denoiser", "judge")
 MODEL = Path("src/lorabooth/builtin/sprites")
+JUDGE = Path("src/lorabooth/builtin/judge")
 
 
 def make_art(arguments: Arguments) -> None:
@@ -82,12 +83,39 @@ def make_model(arguments: Arguments) -> None:
     print(arguments.output)
 
 
+def make_judge(arguments: Arguments) -> None:
+    """Copies the trained judge to where the check looks for it."""
+    from sprites.recipe import Kitchen, Recipe
+
+    Kitchen(Recipe(world=arguments.world), arguments.work, 0).assemble_judge(arguments.output)
+    print(arguments.output)
+
+
 def make_all(arguments: Arguments) -> None:
     """The whole recipe: art, every stage, the model folder."""
-    if not art_file(arguments.work).exists():
-        make_art(arguments)
+    require_art(arguments)
     make_stage(arguments)
     make_model(arguments)
+
+
+def make_check(arguments: Arguments) -> None:
+    """Measures a model folder against its bars: a table, sheets and check.json under the work folder."""
+    from sprites.check.bars import table
+    from sprites.check.model import Model
+    from sprites.check.run import QUICK, Check, Effort, load_judge
+
+    require_art(arguments)
+    judge, model = load_judge(arguments.judge), Model(arguments.model)
+    effort, folder = QUICK if arguments.quick else Effort(), arguments.work / "check"
+    art, settings = Art.load(art_file(arguments.work)), WORLDS[arguments.world]
+    bars, _ = Check(art, settings, model, judge, folder, effort).run()
+    print(f"\n{table(bars)}\n\n{folder}: check.json, check.txt and the sheets")
+
+
+def require_art(arguments: Arguments) -> None:
+    """Makes the art where it is missing."""
+    if not art_file(arguments.work).exists():
+        make_art(arguments)
 
 
 def art_file(work: Path) -> Path:
@@ -117,9 +145,15 @@ def parser() -> argparse.ArgumentParser:
     stage = add_command(commands, "make", make_stage)
     stage.add_argument("stage", choices=STAGES)
     model = add_command(commands, "assemble", make_model)
+    judge = add_command(commands, "assemble-judge", make_judge)
     everything = add_command(commands, "all", make_all)
     everything.set_defaults(stage="denoiser")
-    for command in (stage, model, everything):
+    check = add_command(commands, "check", make_check)
+    check.add_argument("--model", type=Path, default=MODEL, metavar="FOLDER", help="default: %(default)s")
+    check.add_argument("--judge", type=Path, default=JUDGE, metavar="FOLDER", help="default: %(default)s")
+    check.add_argument("--quick", action="store_true", help="100 captions and 3 subjects instead of 300 and 12")
+    judge.add_argument("--output", type=Path, default=JUDGE, help="default: %(default)s")
+    for command in (stage, model, judge, everything, check):
         command.add_argument("--world", choices=sorted(WORLDS), default="small", help="default: %(default)s")
     for command in (stage, everything):
         command.add_argument("--minutes", type=float, default=1e9, help="time budget of a stage (default: none)")

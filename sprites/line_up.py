@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sprites.errors import RecipeError
 from sprites.subjects import NEW_CONTEXTS, Subject, class_members, photos, render_subject, subjects
 from sprites.training.variants import vary
 from sprites.world.world import World
@@ -34,6 +35,8 @@ def peers(world: World, subject: Subject, count: int = PEERS) -> list[Subject]:
     """Other members of the class; where the art has too few, some of them in other colours."""
     rng = np.random.default_rng([LINE_UP_SEED, len(subject.name)])
     members = class_members(world, subject.class_noun)
+    if not members:
+        raise RecipeError(f"the art has no other {subject.class_noun}: make it again with `python -m sprites art`")
     order = rng.permutation(len(members))
     chosen = [members[k] for k in order[:count]]
     while len(chosen) < count:

@@ -1,8 +1,9 @@
-"""The recipe as stages: world → autoencoder → latents, world → text encoder, all → denoiser → model folder."""
+"""The recipe as stages: world → autoencoder → latents, world → text encoder, all → denoiser → model; apart: judge."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModelWithProjection
 
+from sprites.errors import RecipeError
 from sprites.stages import Stage
-from sprites.training import autoencoder, contrastive, denoiser, latents, tokenizer
+from sprites.training import autoencoder, contrastive, denoiser, judge, latents, tokenizer
 from sprites.training.pool import Pool
 
 
@@ -29,7 +31,7 @@ class Recipe:
     autoencoder_pictures: int = 145_000
     text_pictures: int = 66_000
     denoiser_pictures: int = 300_000
-    judge_pictures: int = 200_000
+    judge_pictures: int = 120_000
 
     def stages(self) -> dict[str, Stage]:
         """All stages by name."""
@@ -38,11 +40,8 @@ class Recipe:
         text = Stage("text", {"pictures": self.text_pictures}, (world,))
         latent = Stage("latents", {}, (vae,))
         unet = Stage("denoiser", {}, (latent, text))
-        other = Stage(
-            "judge-world", {"world": self.world, "pool": self.pool, "seed": self.pool_seed + 1, "size": self.size}
-        )
-        judge = Stage("judge", {"pictures": self.judge_pictures}, (other,))
-        return {stage.name: stage for stage in (world, vae, text, latent, unet, other, judge)}
+        referee = Stage("judge", {"world": self.world, "pictures": self.judge_pictures, "seed": judge.SEED})
+        return {stage.name: stage for stage in (world, vae, text, latent, unet, referee)}
 
 
 @dataclass(frozen=True)
@@ -66,21 +65,23 @@ class Kitchen:
         """The rendered pool."""
         return Pool(self.place("world"))
 
-    def make_world(self, name: str = "world") -> bool:
-        """Renders the pool of a world stage."""
+    def make_world(self) -> bool:
+        """Renders the pool."""
         from sprites.world.pool import render_pool
         from sprites.world.settings import WORLDS
 
-        s = self.stages[name].settings
-        render_pool(self.place(name), WORLDS[s["world"]], s["pool"], s["seed"], s["size"], art=self.work / "art.npz")
+        s = self.stages["world"].settings
+        render_pool(self.place("world"), WORLDS[s["world"]], s["pool"], s["seed"], s["size"], art=self.work / "art.npz")
         return True
 
     def make_judge(self) -> bool:
-        """Trains the judge on renders of its own, a third of them spoiled."""
-        plan = contrastive.plan(self.recipe.judge_pictures, self.minutes)
-        return contrastive.train(
-            Pool(self.place("judge-world")), self.tokenizer(), self.place("judge"), plan, spoiled=0.33
-        )
+        """Trains the judge on renders of its own."""
+        from sprites.art.store import Art
+        from sprites.world.settings import WORLDS
+
+        art, settings = Art.load(self.work / "art.npz"), WORLDS[self.recipe.world]
+        plan = judge.plan(self.recipe.judge_pictures, self.minutes)
+        return judge.train(art, settings, tokenizer.words(), self.place("judge"), plan)
 
     def make_autoencoder(self) -> bool:
         """Trains the autoencoder."""
@@ -137,6 +138,12 @@ class Kitchen:
 
         assemble(folder, vae=self.autoencoder(), text=self.text_encoder(), tokenizer=self.tokenizer(), unet=self.unet())
 
+    def assemble_judge(self, folder: Path) -> None:
+        """Copies the judge."""
+        if not self.stages["judge"].finished(self.work):
+            raise RecipeError("the judge is not finished: go on with `python -m sprites make judge`")
+        shutil.copytree(self.place("judge") / judge.FOLDER, folder, dirs_exist_ok=True)
+
     def run(self, until: str) -> bool:
         """Makes the stage ``until`` and whatever it needs; False when the time budget ended first."""
         steps: dict[str, Callable[[], bool]] = {
@@ -145,7 +152,6 @@ class Kitchen:
             "latents": self.make_latents,
             "text": self.make_text,
             "denoiser": self.make_denoiser,
-            "judge-world": lambda: self.make_world("judge-world"),
             "judge": self.make_judge,
         }
         for name in [*needed(self.stages[until]), until]:

@@ -31,6 +31,7 @@ QUICK: dict[str, Any] = {
     "optimizer.learning_rate": 1e-2,
     "optimizer.text_encoder_learning_rate": 1e-2,
     "sampling.enabled": False,
+    "sampling.prompts": ["a photo of sks dog"],
     "sampling.steps": 2,
     "sampling.seeds": [0],
     "output.checkpoint_every": 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,11 @@ def test_a_picture_does_not_depend_on_its_neighbours(family: Family) -> None:
         assert abs(pixels(alone) - pixels(together)).max() <= 1
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+WITH_SCIPY = pytest.mark.skipif(find_spec("scipy") is None, reason="diffusers needs scipy for it")
+DRAWABLE = [pytest.param(name, marks=WITH_SCIPY if name == "lms" else ()) for name in SCHEDULERS]
+
+
+@pytest.mark.parametrize("name", DRAWABLE)
 def test_every_scheduler_draws_the_same_again(family: Family, name: str) -> None:
     sampler = replace(QUICK, scheduler=name, steps=4)
     torch.manual_seed(1)
@@ -74,13 +79,19 @@ def test_every_scheduler_draws_the_same_again(family: Family, name: str) -> None
     assert family.pipeline().scheduler.__class__.__name__ == "DDIMScheduler"
 
 
-def test_schedulers_keep_the_forward_process_of_the_base(tiny_sd2: Path) -> None:
+@pytest.mark.parametrize("name", DRAWABLE)
+def test_schedulers_keep_the_forward_process_of_the_base(tiny_sd2: Path, name: str) -> None:
     family: Any = families.load(str(tiny_sd2), dtype=torch.float32, device=torch.device("cpu"))
-    for name in SCHEDULERS:
-        scheduler = scheduler_for(name, family.scheduler.config)
-        assert scheduler.config.prediction_type == "v_prediction"
-        assert scheduler.config.beta_schedule == "scaled_linear"
-        assert scheduler.config.beta_end == 0.012
+    scheduler = scheduler_for(name, family.scheduler.config)
+    assert scheduler.config.prediction_type == "v_prediction"
+    assert scheduler.config.beta_schedule == "scaled_linear"
+    assert scheduler.config.beta_end == 0.012
+
+
+@pytest.mark.skipif(find_spec("scipy") is not None, reason="scipy is there")
+def test_a_scheduler_without_its_package(family: Family) -> None:
+    with pytest.raises(InputError, match="lms needs scipy"):
+        next(draw(family, [Request("a", 0)], replace(QUICK, scheduler="lms")))
 
 
 def test_an_unknown_scheduler(family: Family) -> None:

@@ -1,4 +1,4 @@
-"""Picture and text encoders trained on pairs (InfoNCE, as CLIP): the base model's text encoder, and the judge."""
+"""Picture and text encoders trained on pairs (InfoNCE, as CLIP): the base model's text encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
-from sprites.training.corruption import corrupt
 from sprites.training.optimizer import MasterOptimizer
 from sprites.training.pool import Pool
 from sprites.training.precision import best_device, fast_dtype
@@ -112,17 +111,8 @@ def plan(total: int, minutes: float) -> Plan:
     return Plan(total, minutes, lr=1e-3, batch=192, seed=2, decay=0.6, look_every=2.0)
 
 
-def without_object(caption: str, class_noun: str) -> str:
-    """The caption of a picture in which the object can't be made out."""
-    return caption.replace(f"an {class_noun}", "a blur").replace(class_noun, "blur")
-
-
-def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, plan: Plan, *, spoiled: float = 0.0) -> bool:
-    """Trains a pair on the pool; ``folder/checkpoint.pt`` holds it.
-
-    ``spoiled`` is the share of each batch that is corrupted and captioned as a blur, which makes a judge that wants
-    to see shapes.
-    """
+def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, plan: Plan) -> bool:
+    """Trains a pair on the pool; ``folder/checkpoint.pt`` holds it."""
     device = best_device()
     dtype = fast_dtype(device)
     torch.manual_seed(plan.seed)
@@ -130,7 +120,6 @@ def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, plan: Plan, *, spo
     optimizer = MasterOptimizer(model, dtype, muon=False, average=0.995)
     run = Run(folder, optimizer, plan)
     tokens = tokenize(tokenizer, [r.caption for r in pool.records]).to(device)
-    blurred = tokenize(tokenizer, [without_object(r.caption, r.class_noun) for r in pool.records]).to(device)
     n = len(pool) - HELD
 
     def step(rng: np.random.Generator, count: int) -> Tensor:
@@ -139,10 +128,6 @@ def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, plan: Plan, *, spo
         x = pool.batch(index).to(device)
         x = x + torch.randn_like(x) * 0.3 * torch.rand(count, 1, 1, 1, device=device)
         texts = tokens[torch.from_numpy(index).to(device)]
-        bad = int(count * spoiled)
-        if bad:
-            x = torch.cat([corrupt(x[:bad], rng), x[bad:]])
-            texts = torch.cat([blurred[torch.from_numpy(index[:bad]).to(device)], texts[bad:]])
         pictures = optimizer.working.picture(x.to(dtype, memory_format=torch.channels_last))
         return pair_loss(pictures, optimizer.working.embed_text(texts), optimizer.working.temperature, texts)
 

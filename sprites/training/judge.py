@@ -25,14 +25,15 @@ from sprites.training.run import Plan, Run
 from sprites.world.settings import WorldSettings
 
 SHAPE = Shape()
-CRUSHED = 12  # pictures of a batch that are shown a second time, whole pictures corrupted
+SEED = 5
+FOLDER = "judge"  # of the averaged judge, inside the stage
 CAPTIONS = 96  # captions that a picture's own one competes with
 STRANGE_NOUNS = 16  # nouns from outside the world that a picture's own one competes with, beside all of the world's
 
 
 def plan(total: int, minutes: float) -> Plan:
     """What has proved itself for the judge."""
-    return Plan(total, minutes, lr=2e-3, batch=SHAPE.pictures, seed=5, warmup=3_000, decay=0.6, look_every=5.0)
+    return Plan(total, minutes, lr=2e-3, batch=SHAPE.pictures, seed=SEED, warmup=3_000, decay=0.6, look_every=15.0)
 
 
 def build(data: JudgeData, words: Sequence[str]) -> Judge:
@@ -66,7 +67,7 @@ def train(art: Art, settings: WorldSettings, words: Sequence[str], folder: Path,
         facts = examine(optimizer.averaged, exam)
         judge: Judge = optimizer.averaged
         judge.config = replace(judge.config, facts={"pictures": run.seen, "seed": plan.seed, **facts})
-        judge.save(folder / "judge")
+        judge.save(folder / FOLDER)
         return facts
 
     return run.go(step, look)
@@ -76,10 +77,10 @@ def loss_of(judge: Judge, data: JudgeData, batch: Batch, rng: np.random.Generato
     """Right caption, right noun, right context, and the other view of the same instance."""
     device, sharp = judge.sharpness.device, data.shape.sharp
     pictures = to_tensor(batch.pixels).to(device)
-    again = rng.permutation(sharp)[:CRUSHED]
+    again = rng.permutation(sharp)[: data.shape.crushed]
     crushed = corrupt(pictures[torch.from_numpy(again).to(device)], rng)
     x = torch.cat([soften(pictures, rng), crushed])
-    nouns = np.concatenate([batch.nouns, np.full(CRUSHED, data.blur)])
+    nouns = np.concatenate([batch.nouns, np.full(len(again), data.blur)])
     contexts = np.concatenate([batch.contexts, batch.contexts[again]])
     seen, known = judge.picture(x.to(dtype, memory_format=torch.channels_last))
     questions = Questions(data, nouns, contexts, rng)

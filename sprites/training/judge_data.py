@@ -26,11 +26,15 @@ VIEWS = 2
 
 @dataclass(frozen=True)
 class Shape:
-    """How a batch is made up: ``groups`` of one class × ``members`` × two views, then spoiled pictures."""
+    """How a batch is made up: ``groups`` of one class × ``members`` × two views, then pictures with spoiled figures.
+
+    ``crushed`` of the sharp pictures are shown a second time, corrupted as a whole.
+    """
 
     groups: int = 8
     members: int = 4
     spoiled: int = 12
+    crushed: int = 12
 
     @property
     def sharp(self) -> int:

@@ -18,7 +18,8 @@ def vary(pixels: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
     sprite = pixels.astype(f32) / f32(255)
     for change in choose(rng):
         sprite = change(sprite)
-    return (np.clip(sprite, 0, 1) * 255 + 0.5).astype(np.uint8)
+    varied: NDArray[np.uint8] = (np.clip(sprite, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return varied
 
 
 def choose(rng: Rng) -> list[Change]:

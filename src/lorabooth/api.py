@@ -95,6 +95,7 @@ class GridPlan:
     revision: str | None = None
     variant: str | None = None
     prediction: str | None = None
+    zero_terminal_snr: bool = False
     title: str = ""
 
 
@@ -136,8 +137,15 @@ def plan_for_run(run: Path, checkpoints: Sequence[str], scales: Sequence[float],
                 Adapted(label if scale == 1 else f"{label} × {scale:g}", found[name], scale) for scale in scales
             ]
     model = config.model
-    source = {"revision": model.revision, "variant": model.variant, "prediction": model.prediction_type}
-    return GridPlan(base=model.base, loras=tuple(columns), **source, **options)
+    return GridPlan(
+        base=model.base,
+        loras=tuple(columns),
+        revision=model.revision,
+        variant=model.variant,
+        prediction=model.prediction_type,
+        zero_terminal_snr=config.objective.zero_terminal_snr,
+        **options,
+    )
 
 
 def load_plan(path: Path) -> GridPlan:
@@ -175,6 +183,7 @@ def generate(plan: GridPlan, folder: Path, *, singles: bool = True) -> Generated
         prediction=plan.prediction,
         dtype=engine.dtype,
         device=engine.device,
+        zero_terminal_snr=plan.zero_terminal_snr,
     )
     width, height = plan.width or family.resolution, plan.height or family.resolution
     check_size(family, width, height)

@@ -51,14 +51,23 @@ def requests(prompts: Sequence[str], seeds: Sequence[int]) -> list[Request]:
 
 
 def scheduler_for(name: str, config: Any) -> Any:
-    """A diffusers noise scheduler of this name on the base model's forward process."""
+    """A diffusers noise scheduler of this name on the base model's forward process.
+
+    Raises:
+        InputError: there is none of this name, or a package that it needs is missing.
+    """
     import diffusers
 
     if name not in SCHEDULERS:
         raise InputError(f"There is no scheduler {name!r}; known are {', '.join(SCHEDULERS)}.")
     kind, extra = SCHEDULERS[name]
     kept = {k: v for k, v in config.items() if not k.startswith("_")}
-    return getattr(diffusers, kind).from_config(kept, **extra)
+    try:
+        return getattr(diffusers, kind).from_config(kept, **extra)
+    except ImportError as error:
+        raise InputError(
+            f"The scheduler {name} needs scipy, which is not installed.", "Type pip install scipy, or take another."
+        ) from error
 
 
 def check_size(family: Family, width: int, height: int) -> None:

@@ -64,6 +64,9 @@ class StableDiffusion:
             rescale(alphas) if zero_terminal_snr else alphas, cast(PredictionType, prediction), snr_gamma
         )
 
+        if zero_terminal_snr:
+            self.scheduler = _sampled_from_pure_noise(self.scheduler.config)
+
     @cached_property
     def denoiser(self) -> Any:
         """The U-Net."""
@@ -183,6 +186,13 @@ class StableDiffusion:
             component = {"denoiser": "unet", "autoencoder": "vae", "text": "text_encoder"}[part]
             self._fingerprints[part] = component_digest(self.source, component)
         return self._fingerprints[part]
+
+
+def _sampled_from_pure_noise(config: Any) -> Any:
+    """The forward process as trained with zero-terminal SNR; sampling must start at its last step, too."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler.from_config(config, rescale_betas_zero_snr=True, timestep_spacing="trailing")
 
 
 def _alphas_cumprod(config: Any) -> Tensor:

@@ -74,7 +74,7 @@ class Engine:
         self.rank, self.processes = self.accelerator.process_index, self.accelerator.num_processes
         if self.processes == 1 and {"ACCELERATE_USE_CPU", "MASTER_ADDR"} <= os.environ.keys():
             raise InputError(
-                "accelerate launch --cpu started one process where several were asked for: without MPI it can't do more.",
+                "accelerate launch --cpu started one process where several were asked for: more need MPI.",
                 "Type accelerate launch --multi_gpu --num_processes 2 -m lorabooth train …, which works on CPUs too, "
                 "or torchrun --nproc_per_node 2 -m lorabooth train …",
             )

@@ -18,7 +18,7 @@ from lorabooth import __version__
 from lorabooth.config import TrainConfig
 from lorabooth.data.cache import digest
 from lorabooth.data.dataset import DreamBoothDataset, Example
-from lorabooth.errors import InputError
+from lorabooth.errors import InputError, LoraboothError
 from lorabooth.families import Family
 from lorabooth.generation import Sampler, generate, requests
 from lorabooth.grid import draw_grid, save_png
@@ -191,7 +191,7 @@ def run_training(config: TrainConfig, resumed: RunFolder | None = None) -> Itera
     try:
         with StopRequest() as stop:
             yield from _whole_run(config, run, subject, engine, stop, started)
-    except InputError:
+    except LoraboothError:
         if engine.is_main and not resumed:
             run.discard_unused()
         raise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sprites.art.store import Art
@@ -15,7 +16,7 @@ from sprites.judging import identify, pair_scores, prototypes, right_of_choices,
 from sprites.line_up import LineUp, line_ups
 from sprites.training import corruption
 from sprites.training.pool import to_tensor
-from sprites.training.spoiling import blob
+from sprites.training.spoiling import blob, crumpled
 from sprites.world.contexts import CONTEXTS
 from sprites.world.figure import Figure
 from sprites.world.plain import plain_scene
@@ -25,15 +26,17 @@ from sprites.world.world import World
 
 EXAM_SEED = 31_337
 PICTURES = 500
+Spoiler = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
+SPOILED: dict[str, Spoiler] = {"colour_matched": blob, "crumpled": crumpled}
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Real renders, renders with colour-matched blobs in place of the object, and line-ups."""
+    """Real renders, renders of the same classes and contexts with spoiled figures, and line-ups."""
 
     pixels: Tensor
     records: tuple[Record, ...]
-    blobs: Tensor
+    spoiled: dict[str, Tensor]
     line_ups: tuple[LineUp, ...]
 
     @classmethod
@@ -41,17 +44,20 @@ class Exam:
         """The exam for a world; ``split`` says by which subjects."""
         world = World(art, settings)
         rendered = [world.render(EXAM_SEED, k) for k in range(pictures)]
-        blobs = np.stack([blob_scene(world, k) for k in range(pictures // 2)])
+        spoiled = {
+            name: to_tensor(np.stack([spoiled_scene(world, k, kind) for k in range(pictures // 2)]))
+            for name, kind in SPOILED.items()
+        }
         shown = to_tensor(np.stack([p.pixels for p in rendered]))
-        return cls(shown, tuple(p.record for p in rendered), to_tensor(blobs), tuple(line_ups(world, split)))
+        return cls(shown, tuple(p.record for p in rendered), spoiled, tuple(line_ups(world, split)))
 
 
-def blob_scene(world: World, index: int) -> np.ndarray:
-    """The colours of picture ``index``'s class in a shape that has nothing to do with it."""
+def spoiled_scene(world: World, index: int, kind: Spoiler) -> NDArray[np.uint8]:
+    """A spoiled figure of picture ``index``'s class in its context."""
     rng = np.random.default_rng([EXAM_SEED, 1, index])
     record = world.render(EXAM_SEED, index).record
     members = world.cast.members[record.class_noun]
-    figure = Figure(blob(members[int(rng.integers(len(members)))].figure.pixels, rng))
+    figure = Figure(kind(members[int(rng.integers(len(members)))].figure.pixels, rng))
     return plain_scene(rng, 64, figure, CONTEXTS[record.context], world.settings.span)
 
 
@@ -78,7 +84,7 @@ def fooled(exam: Exam) -> dict[str, Tensor]:
         "mosaic": corruption.mosaic(exam.pixels),
         "blur": corruption.blur(exam.pixels),
         "shuffled": corruption.shuffle(exam.pixels, rng),
-        "colour_matched": exam.blobs,
+        **exam.spoiled,
     }
 
 

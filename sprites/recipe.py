@@ -124,6 +124,8 @@ class Kitchen:
         """The averaged text encoder."""
         pair = contrastive.Pair(self.tokenizer())
         pair.load_state_dict(_averaged(self.place("text")))
+        captions = list({record.caption for record in self.pool().records})
+        contrastive.lift_unseen(pair.text, contrastive.tokenize(self.tokenizer(), captions))
         return pair.text.eval().requires_grad_(False)
 
     def unet(self) -> Any:

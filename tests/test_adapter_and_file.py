@@ -308,7 +308,7 @@ def test_what_the_file_says_of_itself(trained: Trained) -> None:
     assert (theirs["unet.r"], theirs["unet.lora_alpha"], theirs["text_encoder.r"]) == (2, 6.0, 2)
     assert theirs["unet.target_modules"] == ["to_k", "to_out.0", "to_q", "to_v"]
     ours = json.loads(said["lorabooth"])
-    assert (ours["identifier"], ours["class_noun"], ours["prompt"]) == ("sks", "dog", "a photo of sks dog")
+    assert (ours["identifier"], ours["class_noun"], ours["prompt"]) == ("sks", "dog", "a photo of a sks dog")
     assert ours["config"]["training"]["steps"] == ours["step"] == 4
     _, facts = read_lora(trained.folder.lora)
     assert facts == LoraFacts(**ours)

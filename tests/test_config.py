@@ -47,7 +47,7 @@ def test_a_rate_is_a_positive_number(rate: str) -> None:
 
 
 def test_embedded_base_brings_recommended_options_that_give_way() -> None:
-    assert build({}).optimizer.learning_rate == pytest.approx(2e-3)
+    assert build({}).optimizer.learning_rate == pytest.approx(4e-3)
     assert build({}, ["optimizer.learning_rate=1e-4"]).optimizer.learning_rate == pytest.approx(1e-4)
     assert build({"model": {"base": "some/model"}}).optimizer.learning_rate == pytest.approx(1e-4)
 

@@ -78,7 +78,7 @@ class Check:
         yield share("judge: right caption of 100, real renders", found["right_of_100"], 0.95)
         yield share("judge: right class of all, real renders", found["class_right"], 0.90)
         yield share("judge: right context, real renders", found["context_right"], 0.90)
-        for name in ("mosaic", "blur", "shuffled", "colour_matched"):
+        for name in ("mosaic", "blur", "shuffled", "colour_matched", "crumpled"):
             what = f"judge: right class of all, {name.replace('_', '-')}"
             yield share(what, found[f"class_right_{name}"], 0.25, is_ceiling=True)
         yield Bar("judge: same or other member, AUC", found["auc_two_pictures"], 0.9, "")

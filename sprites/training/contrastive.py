@@ -18,6 +18,7 @@ from sprites.training.run import Plan, Run
 
 HELD = 2_000  # the last pictures of the pool are never trained on
 WIDTH = 128
+LIFT = 15
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer, width: int = 256, layers: int = 4) -> CLIPTextModelWithProjection:
@@ -109,6 +110,20 @@ def retrieval(pictures: Tensor, texts: Tensor, choices: int = 100) -> float:
 def plan(total: int, minutes: float) -> Plan:
     """What has proved itself for the text encoder."""
     return Plan(total, minutes, lr=1e-3, batch=192, seed=2, decay=0.6, look_every=2.0)
+
+
+@torch.no_grad()
+def lift_unseen(encoder: Any, tokens: Tensor, seed: int = 5) -> None:
+    """Gives tokens that no caption holds random embeddings ``LIFT`` times as large as the learned ones, in place.
+
+    The encoder learned to overlook whatever tells neither class nor context; at the usual size an identifier would
+    hardly differ from no word at all. ``tokens`` [n, 32] are all captions' numbers.
+    """
+    table = encoder.get_input_embeddings().weight
+    seen = torch.zeros(len(table), dtype=torch.bool)
+    seen[tokens.unique()] = True
+    chance = torch.randn(table.shape, generator=torch.Generator().manual_seed(seed))
+    table[~seen] = (chance * LIFT * table[seen].std())[~seen].to(table.dtype)
 
 
 def train(pool: Pool, tokenizer: CLIPTokenizer, folder: Path, plan: Plan) -> bool:

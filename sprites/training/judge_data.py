@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sprites.art.store import Art
 from sprites.judge_model import BLUR, SIDE, a_noun
-from sprites.training.spoiling import spoil
+from sprites.training.spoiling import pulled, spoil
 from sprites.training.variants import vary
 from sprites.world.contexts import CONTEXTS
 from sprites.world.draw import Rng, pick
@@ -22,6 +22,7 @@ from sprites.world.settings import WorldSettings
 SPAN = (0.5, 0.92)  # a little wider than the worlds'
 PREFIXES = ("a photo of", "a picture of", "a drawing of", "")
 VIEWS = 2
+UNSTEADY = 0.06  # how far, in sides, a quarter of the drawings are pulled about, as if drawn by hand
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class JudgeData:
             places = [self.any_context(rng) for _ in range(VIEWS)]
             for figure in self.look_alikes(rng, noun):
                 for place in places:
-                    pixels.append(self.picture(rng, figure, place))
+                    shown = Figure(pulled(figure.pixels, rng, 4, UNSTEADY)) if rng.random() < 0.25 else figure
+                    pixels.append(self.picture(rng, shown, place))
                     nouns.append(noun)
                     contexts.append(place)
         for _ in range(self.shape.spoiled):

@@ -11,7 +11,7 @@ from sprites.world.draw import Array, Rng, disc, f32, noise, pick
 
 def spoil(pixels: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
     """A sprite, uint8 RGBA [n, n, 4] with straight alpha, as mush of its own colours."""
-    kind = pick(rng, (melted, blocky, blob, scrambled))
+    kind = pick(rng, (melted, blocky, blob, scrambled, crumpled, crumpled))
     return kind(pixels, rng)
 
 
@@ -47,6 +47,22 @@ def scrambled(pixels: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
     patches = pixels.reshape(cells, patch, cells, patch, 4).swapaxes(1, 2).reshape(cells * cells, patch, patch, 4)
     mixed = rng.permutation(patches).reshape(cells, cells, patch, patch, 4)
     return np.ascontiguousarray(mixed.swapaxes(1, 2).reshape(side, side, 4))
+
+
+def crumpled(pixels: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
+    """Pulled about like wet paper until its outline is lost: what a half-trained model draws."""
+    return pulled(pixels, rng, int(rng.integers(6, 10)), rng.uniform(0.18, 0.28))
+
+
+def pulled(pixels: NDArray[np.uint8], rng: Rng, cells: int, reach: float) -> NDArray[np.uint8]:
+    """Every pixel fetched from up to ``reach`` sides away, alike within about a ``cells``-th of the side."""
+    side = pixels.shape[0]
+    places = np.arange(side)
+    down, across = ((noise(rng, side, cells) - f32(0.5)) * f32(2 * reach * side) for _ in range(2))
+    rows = np.clip(places[:, None] + down, 0, side - 1).astype(int)
+    columns = np.clip(places[None] + across, 0, side - 1).astype(int)
+    fetched: NDArray[np.uint8] = pixels[rows, columns]
+    return fetched
 
 
 def _coarse(pixels: NDArray[np.uint8], cells: int, filter_: Image.Resampling) -> NDArray[np.uint8]:

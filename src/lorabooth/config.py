@@ -56,7 +56,7 @@ class SubjectConfig(Section):
     identifier: Annotated[str, Field(min_length=1)] = "sks"
     """Rare token that will name the subject."""
     instance_prompt: str | None = None
-    """Prompt for photos without a caption; by default `a photo of IDENTIFIER CLASS_NOUN`."""
+    """Prompt for photos without a caption; by default `a photo of a IDENTIFIER CLASS_NOUN`."""
     captions: Literal["prompt", "txt", "filename"] = "prompt"
     """`txt`: a text file beside each photo; `filename`: its name; `[identifier]` in a caption is replaced."""
     crop: Literal["center", "random"] = "center"
@@ -67,7 +67,7 @@ class SubjectConfig(Section):
     @property
     def prompt(self) -> str:
         """The instance prompt in force."""
-        return self.instance_prompt or f"a photo of {self.identifier} {self.class_noun}"
+        return self.instance_prompt or f"a photo of a {self.identifier} {self.class_noun}"
 
 
 class PriorConfig(Section):

@@ -15,11 +15,12 @@ from lorabooth.api import Adapted, draw_column, train_events
 from lorabooth.config import TrainConfig, build
 from lorabooth.errors import InputError
 from lorabooth.generation import Sampler, requests
-from lorabooth.grid import draw_grid, save_png
+from lorabooth.grid import Panel, save_png, stack_grids
 from lorabooth.progress import follow
 from lorabooth.training.engine import Engine
 
 BUNDLED = Path(__file__).parent / "builtin" / "demo"
+CELL = 192  # px, three times the side of the embedded base model's pictures
 CONTEXTS = ("on the beach", "in the snow", "in the jungle", "in the desert", "at night", "on a pink background")
 
 
@@ -81,25 +82,27 @@ def draw_demo_grid(config: TrainConfig, lora: Path, output: Path) -> Path:
     before = draw_column(family, Adapted("base", None), requests(subject, seeds), sampler)
     after = draw_column(family, Adapted("after", lora), requests([*subject, *bare], seeds), sampler)
     count = len(CONTEXTS)
+    photos = _photos(size)
+    panels = [
+        Panel([photos], ["the photos"], [""] * len(photos), f"{config.subject.prompt}: {config.training.steps} steps"),
+        Panel(
+            [before, after[:count], after[count:]],
+            [
+                f"before training: {config.subject.prompt} …",
+                f"after training: {config.subject.prompt} …",
+                f"after training: {config.class_prompt} …",
+            ],
+            [f"… {place}" for place in CONTEXTS],
+        ),
+    ]
     path = output / "grid.png"
-    with_photos = [*_photos(size), *[None] * count][:count]
-    grid = draw_grid(
-        [with_photos, before, after[:count], after[count:]],
-        row_labels=[
-            "photos",
-            f"before training: {config.subject.prompt} …",
-            f"after training: {config.subject.prompt} …",
-            f"after training: {config.class_prompt} …",
-        ],
-        column_labels=[f"… {place}" for place in CONTEXTS],
-        title=f"{config.subject.prompt}, learned in {config.training.steps} steps",
-    )
-    save_png(grid, path, {"prompts": "\n".join([*subject, *bare]), "seed": str(seeds[0]), "base": config.model.base})
+    info = {"prompts": "\n".join([*subject, *bare]), "seed": str(seeds[0]), "base": config.model.base}
+    save_png(stack_grids(panels, CELL), path, info)
     return path
 
 
 def _photos(size: int) -> list[Image.Image]:
-    pictures = []
+    pictures: list[Image.Image] = []
     for path in sorted((BUNDLED / "photos").glob("*.png")):
         with Image.open(path) as image:
             pictures.append(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))

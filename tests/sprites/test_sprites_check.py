@@ -261,7 +261,7 @@ def test_every_bar_is_measured(
     effort = run.Effort(captions=8, renders=12, subjects=1)
     check = run.Check(art, small, Model(folder), judge, tmp_path / "check", effort)
     bars, facts = check.run()
-    assert len(bars) == 19
+    assert len(bars) == 20
     assert facts["subjects"][0]["subject"] == "owl"
     assert facts["generated"]["pictures"] == 8
     written = {path.name for path in (tmp_path / "check").iterdir()}

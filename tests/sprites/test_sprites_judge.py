@@ -21,7 +21,7 @@ from sprites.training.corruption import blur, corrupt, mosaic, shuffle
 from sprites.training.judge_data import Batch, JudgeData, Shape
 from sprites.training.judge_losses import choice_loss, instance_loss
 from sprites.training.run import Plan
-from sprites.training.spoiling import blob, blocky, melted, scrambled, spoil
+from sprites.training.spoiling import blob, blocky, crumpled, melted, scrambled, spoil
 from sprites.training.tokenizer import words
 from sprites.training.variants import vary
 from sprites.world.settings import WorldSettings
@@ -73,7 +73,7 @@ def test_corrupt_touches_every_picture() -> None:
         assert (corrupted != pictures).flatten(1).any(1).all()
 
 
-@pytest.mark.parametrize("kind", [melted, blocky, blob, scrambled, spoil])
+@pytest.mark.parametrize("kind", [melted, blocky, blob, scrambled, crumpled, spoil])
 def test_spoiled_figures_keep_the_mean_colour(kind, sprite: np.ndarray) -> None:  # type: ignore[no-untyped-def]
     spoiled = kind(sprite, np.random.default_rng(3))
     assert spoiled.shape == sprite.shape
@@ -227,7 +227,7 @@ def test_an_untrained_judge_knows_nothing(
 ) -> None:
     monkeypatch.setattr(judge_facts, "line_ups", lambda world, split: [line_up(world, subjects(world.art)[0], 0)])
     exam = Exam.of(art, small, "tuning", pictures=40)
-    assert set(fooled(exam)) == {"mosaic", "blur", "shuffled", "colour_matched"}
+    assert set(fooled(exam)) == {"mosaic", "blur", "shuffled", "colour_matched", "crumpled"}
     facts = examine(judge, exam)
     assert all(0 <= value <= 1 for value in facts.values())
     assert facts["right_of_100"] < 0.4

@@ -118,7 +118,7 @@ def _all_captions(photos: Sequence[Photo], read: Callable[[Path], str], mode: st
         return texts
     if mode == "txt":
         faults = [f"{_text_file(path).name}{' (empty)' * _text_file(path).exists()}" for path in missing]
-        wanted = "Write one line into each, such as: a photo of [identifier] dog on a sofa"
+        wanted = "Write one line into each, such as: a photo of a [identifier] dog on a sofa"
     else:
         faults = [path.name for path in missing]
         wanted = "Name each after what it shows, such as dog_on_a_sofa_1.jpg"

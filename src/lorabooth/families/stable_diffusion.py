@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lorabooth.errors import InputError
 from lorabooth.families import Posterior, TextEmbedding
-from lorabooth.families.source import ModelSource, load_component
+from lorabooth.families.source import ModelSource, component_config, load_component
 from lorabooth.families.source.digest import component_digest
 from lorabooth.objectives import Diffusion, PredictionType
 from lorabooth.objectives import zero_terminal_snr as rescale
@@ -107,17 +107,20 @@ class StableDiffusion:
     @property
     def size_multiple(self) -> int:
         """The autoencoder's factor times the U-Net's."""
-        config = self.denoiser.config
-        return int(self._factor * 2 ** (len(config.block_out_channels) - 1))
+        return int(self._factor * 2 ** (len(self._denoiser_config["block_out_channels"]) - 1))
+
+    @cached_property
+    def _denoiser_config(self) -> dict[str, Any]:
+        return component_config(self.source, "unet")
 
     @cached_property
     def _factor(self) -> int:
-        return int(2 ** (len(self.autoencoder.config.block_out_channels) - 1))
+        return int(2 ** (len(component_config(self.source, "vae")["block_out_channels"]) - 1))
 
     @property
     def resolution(self) -> int:
         """The U-Net's sample size in pixels."""
-        return int(self.denoiser.config.sample_size) * self._factor
+        return int(self._denoiser_config["sample_size"]) * self._factor
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> Posterior:
@@ -175,7 +178,6 @@ class StableDiffusion:
 
     def free_encoders(self, *, keep_text: bool) -> None:
         """They come back when asked for."""
-        self._factor  # noqa: B018  (kept after the autoencoder is gone)
         self._autoencoder = None
         if not keep_text:
             self._text_encoder = None

@@ -39,7 +39,7 @@ def build_optimizer(
         )
     common: dict[str, Any] = {"betas": betas, "weight_decay": weight_decay}
     if name == "adamw":
-        return torch.optim.AdamW(groups, eps=epsilon, **common)  # type: ignore[arg-type]
+        return torch.optim.AdamW(groups, eps=epsilon, fused=True, **common)  # type: ignore[arg-type]
     if name == "adafactor":
         return torch.optim.Adafactor(groups, weight_decay=weight_decay)  # type: ignore[arg-type]
     module, kind, extra = {

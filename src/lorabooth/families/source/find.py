@@ -104,6 +104,13 @@ def prediction_type(source: ModelSource) -> str:
     return source.prediction
 
 
+def component_config(source: ModelSource, name: str) -> dict[str, Any]:
+    """The configuration of `vae` or `unet`, without loading its weights."""
+    if source.kind == "single_file":
+        return single_file.config_of(source.path, name, source.prediction)
+    return folder.whole_config(source.path, name)
+
+
 def load_component(source: ModelSource, name: str, dtype: torch.dtype) -> Any:
     """Loads one component: `vae`, `text_encoder`, `unet`, `tokenizer` or `scheduler`.
 
@@ -143,6 +150,6 @@ def _frozen(component: Any) -> Any:
     if not hasattr(component, "parameters"):
         return component
     for weight in component.parameters():
-        if weight.data_ptr() % 64:
+        if weight.data_ptr() % folder.ALIGNMENT:
             weight.data = weight.data.clone()
     return component.eval().requires_grad_(False)

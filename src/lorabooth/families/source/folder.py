@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lorabooth.errors import InputError, MachineError
-from lorabooth.families.source.header import CONVERT, PARTIAL, PICKLES, read_header
+from lorabooth.families.source.header import CONVERT, PARTIAL, PICKLES, read_header, read_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,9 @@ MODULES = {
     "text_encoder": ("transformers", "CLIPTextModel"),
 }
 """The components with weights: library and class."""
+
+ALIGNMENT = 64
+"""Bytes; torch allocates at multiples of it, and a mapped file hardly ever has its tensors there."""
 
 _STEMS = {"diffusers": "diffusion_pytorch_model", "transformers": "model"}
 _CONFIG_FILES = {"scheduler": "scheduler_config.json"}
@@ -106,6 +110,13 @@ def config_of(folder: Path, component: str) -> dict[str, Any]:
     return read_json(folder / component / _CONFIG_FILES.get(component, "config.json"))
 
 
+def whole_config(folder: Path, component: str) -> dict[str, Any]:
+    """The configuration of a module, with its class's defaults for what the file leaves out."""
+    library, class_name = MODULES[component]
+    arguments = signature(getattr(import_module(library), class_name)).parameters.values()
+    return {each.name: each.default for each in arguments} | config_of(folder, component)
+
+
 def check_channels(taken: int, latent: int, label: str) -> None:
     """Refuses denoisers that take more than the noisy latents, such as those for inpainting."""
     if taken != latent:
@@ -183,7 +194,17 @@ def load_module(folder: Path, component: str, variant: str | None, dtype: torch.
         raise misfit(component, folder / component, error) from error
     if report["missing_keys"]:
         raise missing(component, folder / component, report["missing_keys"])
+    _leave_mapping(module, _weight_files(folder, component, variant, str(folder), lambda _: []))
     return module
+
+
+def _leave_mapping(module: Any, files: Iterable[Path]) -> None:
+    """Reads weights that still lie in the mapped file into memory of their own, at addresses as torch chooses them."""
+    weights = dict(module.named_parameters())
+    for file in files:
+        for name in read_header(file).shapes:
+            if name in weights and weights[name].data_ptr() % ALIGNMENT:
+                weights[name].data = read_tensor(file, name)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The head of a safetensors file: names and shapes of its tensors, read without loading them."""
+"""Safetensors files: names and shapes without loading anything, and single tensors without a mapping that stays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lorabooth.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 PARTIAL = (".incomplete", ".part", ".crdownload", ".aria2")
@@ -84,3 +87,16 @@ def _check_length(path: Path, entries: dict[str, Any], present: int) -> None:
         )
     if present > promised:
         raise InputError(f"{path} is damaged: it is {present - promised:,} bytes longer than its header says.", _AGAIN)
+
+
+def read_tensor(path: Path, name: str) -> Tensor:
+    """One tensor in memory of its own.
+
+    The file is mapped anew each time: pages that were read count as this process's memory until their mapping goes,
+    so that copying many tensors out of one mapping would need twice the size of the model.
+    """
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        tensor: Tensor = file.get_tensor(name).clone()
+    return tensor

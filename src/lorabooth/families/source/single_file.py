@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lorabooth.errors import InputError
 from lorabooth.families.source import ldm
 from lorabooth.families.source.folder import check_channels, misfit, missing
-from lorabooth.families.source.header import CONVERT, PICKLES, Header, read_header
+from lorabooth.families.source.header import CONVERT, PICKLES, Header, read_header, read_tensor
 
 if TYPE_CHECKING:
     import torch
@@ -85,6 +85,13 @@ def _stated_prediction(header: Header) -> str | None:
     return {"v": "v_prediction", "epsilon": "epsilon"}.get(header.metadata.get("modelspec.prediction_type", ""))
 
 
+def config_of(path: Path, component: str, prediction: str) -> dict[str, Any]:
+    """The configuration of `unet` or `vae`, as the shapes of its tensors tell it."""
+    header = read_header(path)
+    unet = ldm.unet_config(header.shapes, _generation(path, header), prediction)
+    return unet if component == "unet" else ldm.vae_config(header.shapes, 8 * unet["sample_size"])
+
+
 def load_module(path: Path, component: str, prediction: str, dtype: torch.dtype) -> Any:
     """Loads `unet`, `vae` or `text_encoder` in ``dtype`` on the CPU; no other tensors are read.
 
@@ -137,11 +144,12 @@ def _load_text_encoder(path: Path, config: dict[str, Any], generation: int, dtyp
 
 
 def _tensors(path: Path, prefix: str, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
-    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in tensors.items()}
+    tensors = {}
+    for name in read_header(path).shapes:
+        if name.startswith(prefix):
+            tensor = read_tensor(path, name)
+            tensors[name] = tensor.to(dtype) if tensor.is_floating_point() else tensor
+    return tensors
 
 
 def _assigned(build: Any, weights: dict[str, torch.Tensor], component: str, path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Base models with random weights, photos and class images to measure with: `python -m benchmarks.models KIND FOLDER`."""
+"""Base models with random weights, and pictures of nothing: `-m benchmarks.models model KIND FOLDER`."""
 
 from __future__ import annotations
 
@@ -99,14 +99,18 @@ def build_model(kind: str, folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def build_pictures(folder: Path, count: int = 4, size: int = 512) -> None:
+def build_pictures(folder: Path, count: int, size: int) -> None:
     """Writes soft random colours: pictures to encode, of nothing."""
     folder.mkdir(parents=True)
     chance = np.random.default_rng(0)
     for number in range(count):
         patches = Image.fromarray(chance.integers(0, 256, (8, 8, 3), dtype=np.uint8))
-        patches.resize((size, size), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+        patches.resize((size, size), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=92)
 
 
 if __name__ == "__main__":
-    build_model(sys.argv[1], Path(sys.argv[2]))
+    what, *arguments = sys.argv[1:]
+    if what == "model":
+        build_model(arguments[0], Path(arguments[1]))
+    else:
+        build_pictures(Path(arguments[0]), int(arguments[1]), int(arguments[2]))

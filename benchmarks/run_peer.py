@@ -1,4 +1,4 @@
-"""Runs the diffusers script as it is, in this process: `run_peer.py STAMPS SCRIPT [its arguments]`.
+"""Runs the diffusers script as it is, in this process: `-m benchmarks.run_peer STAMPS SCRIPT …`.
 
 Two things are put around it: its progress bar also stamps each step, and where torchvision is not installed five of
 its transforms are stood in for by Pillow, which is what torchvision itself calls for pictures from files.
@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from benchmarks.stamps import StampFile
 from torch import Tensor
+
+from benchmarks.stamps import StampFile
 
 
 def _compose(steps: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
@@ -75,9 +76,9 @@ def _stand_in_for_torchvision() -> None:
 
 
 def _stamp_progress_bar(stamps: StampFile) -> None:
-    import tqdm.auto
+    import tqdm.auto  # type: ignore[import-untyped]
 
-    class Stamped(tqdm.auto.tqdm):  # type: ignore[misc, type-arg]
+    class Stamped(tqdm.auto.tqdm):  # type: ignore[misc]
         """Also writes a stamp for each step of training."""
 
         def update(self, n: float = 1) -> Any:
@@ -85,7 +86,7 @@ def _stamp_progress_bar(stamps: StampFile) -> None:
                 stamps.mark()
             return super().update(n)
 
-    tqdm.auto.tqdm = Stamped  # type: ignore[misc]
+    tqdm.auto.tqdm = Stamped
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from sprites.errors import RecipeError
 from sprites.training.denoiser import sampler
 
 
@@ -47,6 +49,29 @@ def assemble(
         folder.mkdir(parents=True, exist_ok=True)
         path.rename(target)
     temporary.rmdir()
+    write_sums(folder)
+
+
+def write_sums(folder: Path) -> None:
+    """`SHA256SUMS` over every file of the model, as `sha256sum -c` reads it."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".safetensors", ".json", ".txt"))
+    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(folder).as_posix()}\n" for p in files]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def check_sums(folder: Path) -> None:
+    """Refuses a model folder whose files are not those that were written.
+
+    Raises:
+        RecipeError: a file is missing or differs.
+    """
+    for line in (folder / "SHA256SUMS").read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        path = folder / name
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise RecipeError(
+                f"{path} is not the file that SHA256SUMS names; fetch it again, or assemble the model anew"
+            )
 
 
 def _text_state(text: Any, encoder: CLIPTextModel) -> dict[str, torch.Tensor]:

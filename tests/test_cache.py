@@ -57,7 +57,7 @@ def cached_files(cache: Path) -> list[Path]:
 def test_runs_with_and_without_caches_end_in_the_same_weights(
     tiny_sd: Path, photos: Path, captioned: Path, tmp_path: Path, cache: Path, case: str
 ) -> None:
-    options = {"training__steps": 6, "training__batch_size": 2, **CASES[case]}
+    options = {"training__steps": 4, "training__batch_size": 2, **CASES[case]}
     if options.get("training__precision") == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this CPU has no bf16")
     source = captioned if "captions" in case else photos

@@ -22,6 +22,7 @@ from lorabooth.families import Family
 from lorabooth.generation import SCHEDULERS, Request, Sampler, check_size, scheduler_for
 from lorabooth.generation import generate as draw
 from lorabooth.grid import read_info
+from lorabooth.training.folder import RunFolder
 
 QUICK = Sampler(steps=2, width=32, height=32, guidance_scale=3)
 
@@ -191,8 +192,8 @@ def test_a_run_of_a_single_file_keeps_what_it_predicts(
     tiny_checkpoints: dict[int, tuple[Path, Path]], photos: Path, tmp_path: Path
 ) -> None:
     file = tiny_checkpoints[2][1]
-    config = make_config(file, photos, tmp_path / "run", model__prediction_type="v_prediction", training__steps=1)
-    trained = run(config)
-    plan = quick_plan(trained, ["base"], [1])
+    folder = RunFolder(tmp_path)
+    folder.record(make_config(file, photos, tmp_path, model__prediction_type="v_prediction"))
+    plan = quick_plan(Trained(folder, []), ["base"], [1])
     assert plan.prediction == "v_prediction"
     assert Adapted("base model", None) in plan.loras

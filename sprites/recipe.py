@@ -30,7 +30,7 @@ class Recipe:
     size: int = 64
     autoencoder_pictures: int = 145_000
     text_pictures: int = 66_000
-    denoiser_pictures: int = 300_000
+    denoiser_pictures: int = 298_000
     judge_pictures: int = 120_000
 
     def stages(self) -> dict[str, Stage]:

@@ -19,7 +19,6 @@ from lorabooth import __version__
 SCRIPT = Path("examples/dreambooth/train_dreambooth_lora.py")
 RANK = 4
 CLASS_IMAGES = 2
-PHOTO_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Case:
     name: str
     title: str
     model: str
+    photo: int
+    """Side of the photos in pixels."""
     native: int
     """Side of the pictures that the model makes by itself."""
     size: int
@@ -43,10 +44,14 @@ class Case:
     """Measure lorabooth in bf16, too."""
 
 
+SMALL, PHONE = 1024, 3464  # 1 and 12 megapixels
 CASES = (
-    Case("sd15", "SD 1.5's shape, 256 px, instance", "sd15", 512, 256, False, 5, 1, 1.5, "8.7 s, 5.7 GB", True),
-    Case("sd15-prior", "SD 1.5's shape, 256 px, instance + class", "sd15", 512, 256, True, 4, 1, 1.5, "not measured"),
-    Case("embedded", "embedded size, 64 px, instance + class", "embedded", 64, 64, True, 60, 10, 2.0, "0.19 s"),
+    Case("sd15", "SD 1.5's shape, 256 px, photo", "sd15", SMALL, 512, 256, False, 5, 1, 1.5, "8.7 s, 5.7 GB", True),
+    Case("sd15-prior", "the same with class images", "sd15", SMALL, 512, 256, True, 4, 1, 1.5, "not measured"),
+    Case(
+        "embedded", "embedded size, 64 px, photo + class image", "embedded", SMALL, 64, 64, True, 60, 10, 2.0, "0.19 s"
+    ),
+    Case("embedded-phone", "the same, photos of 12 megapixels", "embedded", PHONE, 64, 64, True, 30, 5, 2.0, "0.19 s"),
 )
 
 
@@ -95,7 +100,7 @@ def ours(case: Case, place: Place, precision: str) -> list[str]:
     return [
         *[
             "train",
-            str(place.pictures("photos", 4, PHOTO_SIZE)),
+            str(place.pictures("photos", 4, case.photo)),
             "--class-noun",
             "dog",
             "--base",
@@ -115,7 +120,7 @@ def theirs(case: Case, place: Place) -> list[str]:
         *["--pretrained_model_name_or_path", str(place.model(case.model))],
         *[
             "--instance_data_dir",
-            str(place.pictures("photos", 4, PHOTO_SIZE)),
+            str(place.pictures("photos", 4, case.photo)),
             "--instance_prompt",
             "a photo of sks dog",
         ],
@@ -135,6 +140,8 @@ def compared(case: Case, place: Place, script: Path | None) -> Iterator[str]:
         command = python("benchmarks.run_ours", stamps, *ours(case, place, precision))
         return run(command, stamps, place.environment, case.warmup)
 
+    if case.prior:  # draws the class images; the script is given some, too
+        first_step(python("benchmarks.run_ours", stamps, *ours(case, place, "fp32")), stamps, place.environment)
     mine = ours_in("fp32")
     yield row(case.title, "lorabooth", mine)
     if case.half_precision:
@@ -181,7 +188,7 @@ def waiting(place: Place) -> Iterator[str]:
 
 def imported(place: Place) -> Iterator[str]:
     """What `lorabooth train` imports until it has ended, by package."""
-    case = Case("imports", "", "embedded", 64, 64, True, 1, 0, 0, "")
+    case = Case("imports", "", "embedded", SMALL, 64, 64, True, 1, 0, 0, "")
     spent = imports("lorabooth", ours(case, place, "fp32"), place.environment)
     for name, took in spent.most_common(12):
         yield f"| {name} | {took:.2f} |"
@@ -191,10 +198,9 @@ def imported(place: Place) -> Iterator[str]:
 def report(cases: list[Case], place: Place, script: Path | None) -> Iterator[str]:
     """The whole report, line by line as it becomes known."""
     yield "# Measured\n"
-    yield (
-        f"{_processor()}, {os.cpu_count()} cores, {os.environ.get('OMP_NUM_THREADS', 'default')} threads; lorabooth {__version__}, "
-        + ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "peft"))
-    )
+    threads = os.environ.get("OMP_NUM_THREADS", "as many")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "peft"))
+    yield f"{_processor()}, {os.cpu_count()} cores, {threads} threads; lorabooth {__version__}, {versions}"
     yield f"Python {platform.python_version()}. How and what: README.md. Made by `python -m benchmarks`.\n"
     yield "## Training steps (fp32, batch 1, LoRA of rank 4 on attention, AdamW)\n"
     yield "| model and batch | program | s/step, median | s/step, wall clock | processor s/step | peak GiB, training | peak GiB, whole run | Enter to first step, s |"  # noqa: E501

@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 2 wrong input, 3 a fault of the machine, 130 stopped."""
     options = parse(arguments)
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: large pages on the CPU, a third of a big model's step
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch: large pages on the CPU, a sixth of a big model's step
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     try:

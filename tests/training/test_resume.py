@@ -193,7 +193,7 @@ def kill_when(words: list[str], ready: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("moment", ["during a save", "between saves"])
 def test_kill_9(tiny_sd: Path, photos: Path, tmp_path: Path, moment: str) -> None:
     every = 2 if moment == "during a save" else 5
-    steps = 12 * every
+    steps = 24 if moment == "during a save" else 30
     options: dict[str, Any] = {"prior__weight": 1, "lora__text_encoder": True, "ema__enabled": True}
     options |= {"training__steps": steps, "output__checkpoint_every": every}
     whole = run(make_config(tiny_sd, photos, tmp_path / "whole", **options))
@@ -211,7 +211,7 @@ def test_kill_9(tiny_sd: Path, photos: Path, tmp_path: Path, moment: str) -> Non
     assert not (killed / "lora.safetensors").exists()
     done = list(checkpoint_steps(saves))
     assert done == list(range(every, len(done) * every + 1, every))
-    assert len(done) < 12
+    assert len(done) < steps // every
     again = resume(killed)
     assert again.lora == whole.lora
     assert list(checkpoint_steps(saves)) == list(range(every, steps + 1, every))

@@ -153,8 +153,6 @@ class TrainingConfig(Section):
     """Recompute activations in the backward pass: less memory, more time."""
     cache: bool = True
     """Encode photos and prompts once and keep the result; off encodes in every step."""
-    compile: bool = False
-    """Compile the denoiser (`torch.compile`)."""
 
 
 class OptimizerConfig(Section):
@@ -250,7 +248,7 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _parts_agree(self) -> TrainConfig:
         faults = []
-        if self.with_prior and self.prior.images == 0 and self.prior.folder is None:
+        if self.with_prior and self.prior.images == 0:
             faults.append("prior.images is 0 but prior.weight is not: set prior.weight=0 to train without class images")
         if self.optimizer.schedule == "cosine_with_restarts" and self.optimizer.cycles != int(self.optimizer.cycles):
             faults.append("optimizer.cycles must be a whole number for cosine_with_restarts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ class Terminal:
 
 def follow(events: Iterator[Event]) -> FinishedEvent:
     """Shows a whole run and says at its end what it left and what to type next."""
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, quiet=os.environ.get("RANK", "0") != "0")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -17,7 +17,8 @@ def component_digest(source: ModelSource, name: str) -> str:
     suffix = f".{source.variant}.safetensors" if source.variant else ".safetensors"
     files = sorted((source.path / name).glob("*.safetensors"))
     chosen = [f for f in files if f.name.endswith(suffix)] or files
-    return _digest(chosen)
+    config = source.path / name / "config.json"
+    return _digest([*chosen, *([config] if config.exists() else [])])
 
 
 def _digest(files: list[Path]) -> str:

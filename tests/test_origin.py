@@ -150,7 +150,10 @@ def written(tmp_path: Path, content: Any) -> Path:
 
 
 def translated(tmp_path: Path, photo_count: int | None = None, **parameters: Any) -> dict[str, Any]:
-    return read_args(written(tmp_path, {"max_train_steps": 10} | parameters), photo_count).values
+    return read_args(
+        written(tmp_path, {"max_train_steps": 10, "pretrained_model_name_or_path": "some/model"} | parameters),
+        photo_count,
+    ).values
 
 
 # The two published files

@@ -23,7 +23,7 @@ fix: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(READY)
 	$(BIN)/python -m lorabooth.reference > docs/config.md
